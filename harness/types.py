@@ -1,0 +1,505 @@
+"""The nouns: frozen records that every layer shares. This module imports nothing of ours.
+
+Two families. A `Spec` is written by a person: unknown keys are refused. A `Fact` is observed by a run: unknown keys
+are ignored, so that an old reader reads a new run. Record formats are a contract; `docs/formats.md` states them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+Stage = Literal["reply", "continuation", "program"]
+"""What a completion is: a raw reply (extraction applies), the continuation of the prompt, or a whole program."""
+
+Reason = Literal["ok", "wrong", "no_answer", "timeout", "error", "unscored"]
+Where = Literal["request", "judge", "sandbox", "scorer"]
+IdentityKind = Literal["sha256", "revision", "declared", "replay", "reference"]
+State = Literal["running", "partial", "complete"]
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Written by a person; unknown keys are refused."""
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Observed by a run; unknown keys are ignored."""
+
+
+# --- specs ---------------------------------------------------------------------------------------------------------
+
+
+class DatasetPin(Spec, frozen=True, kw_only=True):
+    """One data file, pinned by the sha256 of its uncompressed bytes.
+
+    Attributes:
+        name: Short name, also the cache folder's (``humaneval``).
+        source: ``package:DIST/PATH-IN-WHEEL``, ``url:https://...`` or ``file:PATH`` (relative to the TOML).
+        sha256: Hex digest of the uncompressed bytes.
+        records: Number of records; checked after reading.
+        format: How the bytes are read. ``text`` is one record ``{"text": ...}``.
+        id: Record field that identifies a sample; absent: the row number from 0.
+        licence: Licence of the data, for people.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    records: int | None = None
+    format: Literal["jsonl", "json", "csv", "text"] = "jsonl"
+    id: str | None = None
+    licence: str = ""
+
+
+class Prompt(Spec, frozen=True, kw_only=True):
+    """What is asked. Exactly one of ``turns`` and ``files``; placeholders are ``{field}`` or ``{field.0}``.
+
+    Attributes:
+        turns: The user's text of each turn, with placeholders filled from the record. ``{{`` and ``}}`` are braces.
+        files: Instead of ``turns``: one .txt file per turn beside the TOML; the catalog reads them into ``turns``.
+        system: System text; absent: the chat format's own.
+        format: Pins a chat format by name; the template then belongs to the task, and ``--format`` is an error.
+        template: Pins a whole template of ours, a .txt file beside the TOML that contains ``{instruction}``; the
+            catalog replaces the file name by the text.
+        response_prefix: Text that opens the model's reply, part of the prompt (`` Let's think step by step.``).
+        choices: For ``kind = "loglikelihood"``: record field with the list of continuations.
+    """
+
+    turns: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    system: str | None = None
+    format: str | None = None
+    template: str | None = None
+    response_prefix: str = ""
+    choices: str | None = None
+
+
+class Sampling(Spec, frozen=True, kw_only=True):
+    """How tokens are drawn; complete and backend-neutral. Exactly one of the two lengths is set for generation.
+
+    Attributes:
+        temperature: 0 is greedy.
+        max_new_tokens: Bound on the reply, in tokens.
+        max_total_tokens: Bound on prompt and reply together, in tokens.
+        top_p: Nucleus mass.
+        top_k: 0 is off.
+        min_p: 0 is off.
+        min_tokens: Least tokens before a stop.
+        stop: Strings that end a reply (not part of it).
+    """
+
+    temperature: float
+    max_new_tokens: int | None = None
+    max_total_tokens: int | None = None
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    min_tokens: int = 0
+    stop: tuple[str, ...] = ()
+
+
+class Extraction(Spec, frozen=True, kw_only=True):
+    """How the answer is taken from a reply; the steps apply in the order of the attributes.
+
+    Attributes:
+        remove: Literals deleted everywhere.
+        after: Keep what follows this literal; a reply without it has no answer.
+        occurrence: Which occurrence of ``after``.
+        pattern: Regular expression; the answer is group ``answer``, else group 1, else the whole match. No match: no
+            answer.
+        take: Which match of ``pattern``.
+        cut: Keep what precedes the earliest of these literals.
+        strip: Remove surrounding white space at the end.
+    """
+
+    remove: tuple[str, ...] = ()
+    after: str | None = None
+    occurrence: Literal["first", "last"] = "last"
+    pattern: str | None = None
+    take: Literal["first", "last"] = "last"
+    cut: tuple[str, ...] = ()
+    strip: bool = False
+
+
+class ScorerSpec(Spec, frozen=True, kw_only=True):
+    """Which scorer grades, by registry name, and its options (each scorer checks its own)."""
+
+    name: str
+    options: Mapping[str, Any] = {}
+
+
+class Reference(Spec, frozen=True, kw_only=True):
+    """How the data set's own solution is rendered as a completion, with placeholders as in a prompt."""
+
+    text: str
+    stage: Stage = "continuation"
+
+
+class Task(Spec, frozen=True, kw_only=True):
+    """One benchmark under one protocol.
+
+    Attributes:
+        name: ``benchmark/protocol``, from the file's place; never written in the file.
+        version: Raised whenever prompts or rules change (the golden file of identities enforces it).
+        title: One line for people.
+        source: Where the protocol comes from (paper, repository@commit).
+        metric: The headline item metric (``pass``, ``correct``, ``score``, ``win``).
+        k: For ``pass``: which pass@k to estimate.
+        attempts: Completions per sample unless ``--attempts`` says otherwise; in no identity.
+        kind: What is asked of the engine.
+        stage: What a reply of this task is.
+        slices: Record fields to report separately.
+        texts: Pinned texts of others, available to prompts as ``{texts.NAME}``.
+        known_reference_failures: Sample ids whose reference solution is known to fail its own tests.
+    """
+
+    name: str = ""
+    version: int
+    title: str
+    source: str = ""
+    dataset: DatasetPin
+    texts: Mapping[str, DatasetPin] = {}
+    prompt: Prompt
+    sampling: Sampling
+    kind: Literal["generate", "loglikelihood"] = "generate"
+    stage: Stage = "reply"
+    extraction: Extraction = Extraction()
+    scorer: ScorerSpec
+    reference: Reference | None = None
+    metric: str
+    k: tuple[int, ...] = (1,)
+    attempts: int = 1
+    slices: tuple[str, ...] = ()
+    known_reference_failures: tuple[str, ...] = ()
+
+
+class Judge(Spec, frozen=True, kw_only=True):
+    """Who judges, with which prompts, and how the verdict is read."""
+
+    name: str = ""
+    version: int
+    title: str
+    source: str = ""
+    model: str
+    prompts: Mapping[str, DatasetPin]
+    sampling: Sampling
+    verdict: str
+    position: Literal["fixed", "both-orders", "seeded-shuffle"] = "fixed"
+    scale: tuple[float, float] = (0.0, 1.0)
+
+
+class Report(Spec, frozen=True, kw_only=True):
+    """A table and a figure to draw.
+
+    Attributes:
+        name: From the file's name; never written in the file.
+        tasks: Glob patterns of task names to include; empty: all.
+        metrics: Estimates to show (``pass@1``); empty: each task's headline.
+        figure: Kind of figure.
+        caption: A sentence under table and figure.
+    """
+
+    name: str = ""
+    title: str
+    tasks: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    figure: Literal["bars", "none"] = "bars"
+    caption: str = ""
+
+
+class PublishedNumber(Spec, frozen=True, kw_only=True):
+    """A number others published.
+
+    Attributes:
+        model: A name or alias of `results/published/models.toml`.
+        task: ``benchmark/protocol`` whose rule made the number, as far as known.
+        metric: As in `Estimate` (``pass@1``).
+        value: Rates between 0 and 1, judges on their own scale.
+        n: Number of items behind it; 0 where unknown.
+        source: Where it was published.
+        note: What a reader must know before comparing.
+    """
+
+    model: str
+    task: str
+    metric: str
+    value: float
+    n: int = 0
+    source: str
+    note: str = ""
+
+
+class KnownModel(Spec, frozen=True, kw_only=True):
+    """A checkpoint others published: its names and the chat format it was trained with."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    format: str | None = None
+    source: str = ""
+
+
+# --- facts ---------------------------------------------------------------------------------------------------------
+
+
+class Message(Fact, frozen=True, kw_only=True):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Sample(Fact, frozen=True, kw_only=True):
+    """One record of a data set, as asked. ``record`` is the raw record, ``id`` its key in every file."""
+
+    id: str
+    record: Mapping[str, Any]
+
+
+class Generate(Fact, frozen=True, kw_only=True, tag_field="kind", tag="generate"):
+    """Ask for a completion. Exactly one of ``prompt`` (sent as it is) and ``messages`` (the server's template)."""
+
+    task: str
+    sample: str
+    attempt: int
+    turn: int
+    sampling: Sampling
+    seed: int
+    prompt: str | None = None
+    messages: tuple[Message, ...] | None = None
+
+
+class LogLikelihood(Fact, frozen=True, kw_only=True, tag_field="kind", tag="loglikelihood"):
+    """Ask how likely ``continuation`` is after ``prompt``. ``turn`` is the number of the choice, from 0."""
+
+    task: str
+    sample: str
+    attempt: int
+    turn: int
+    prompt: str
+    continuation: str
+
+
+Request = Generate | LogLikelihood
+
+
+class LogProbs(Fact, frozen=True, kw_only=True):
+    """Log-probabilities of a continuation (natural logarithm).
+
+    Attributes:
+        total: Sum over the continuation's tokens.
+        tokens: Number of tokens.
+        greedy: Whether every token was the most likely one.
+    """
+
+    total: float
+    tokens: int
+    greedy: bool
+
+
+class Completion(Fact, frozen=True, kw_only=True):
+    """One line of completions.jsonl: what was asked and what came back. ``started`` is RFC 3339, ``seconds`` wall."""
+
+    sample: str
+    attempt: int
+    turn: int
+    kind: Literal["generate", "loglikelihood"] = "generate"
+    prompt: str | None = None
+    messages: tuple[Message, ...] | None = None
+    prompt_sha256: str
+    text: str
+    reasoning: str | None = None
+    stage: Stage = "reply"
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    logprobs: LogProbs | None = None
+    invocation: str = ""
+    started: str = ""
+    seconds: float = 0.0
+    tries: int = 1
+
+
+class ErrorRecord(Fact, frozen=True, kw_only=True):
+    """One line of errors.jsonl: something of ours failed, so that a sample is (so far) unscored."""
+
+    sample: str
+    attempt: int
+    turn: int
+    where: Where
+    code: str
+    message: str
+    tries: int = 1
+    at: str = ""
+
+
+class Verdict(Fact, frozen=True, kw_only=True):
+    """One line of verdicts/<judge8>.jsonl: one judge call."""
+
+    sample: str
+    attempt: int
+    turn: int
+    judge: str
+    call: int
+    order: Literal["ab", "ba"] | None = None
+    prompt_sha256: str
+    reply: str
+    parsed: Any = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usd: float | None = None
+    at: str = ""
+
+
+class Score(Fact, frozen=True, kw_only=True):
+    """One line of scores.jsonl. ``value`` is null exactly when ``reason`` is ``unscored``."""
+
+    sample: str
+    attempt: int
+    turn: int
+    metric: str
+    value: float | None
+    reason: Reason
+    extracted: str | None = None
+    expected: str | None = None
+    slices: Mapping[str, str] = {}
+    detail: Mapping[str, Any] = {}
+
+
+class Bounds(Fact, frozen=True, kw_only=True):
+    """The value if everything unscored were wrong, and if it were right."""
+
+    low: float
+    high: float
+
+
+class Estimate(Fact, frozen=True, kw_only=True):
+    """One number with its interval. Rates are between 0 and 1.
+
+    Attributes:
+        metric: ``pass@1``, ``correct``, ...
+        slice: None for all items, else one field and its value.
+        value: None where nothing was scored.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        confidence: Of the interval, 0.95.
+        method: ``wilson``, ``bootstrap``, ``normal-clustered``, ...
+        bounds: Present exactly when something is unscored.
+        n: Scored items (problems).
+        attempts: Attempts per item (the most).
+        unscored: Cause -> number of items without a score.
+        no_answer: Attempts without an answer in the required form.
+        truncated: Attempts whose completion ended at its token limit.
+    """
+
+    metric: str
+    slice: Mapping[str, str] | None = None
+    value: float | None
+    low: float | None
+    high: float | None
+    confidence: float = 0.95
+    method: str
+    bounds: Bounds | None = None
+    n: int
+    attempts: int = 1
+    unscored: Mapping[str, int] = {}
+    no_answer: int = 0
+    truncated: int = 0
+
+
+class ModelFacts(Fact, frozen=True, kw_only=True):
+    """Who answered.
+
+    Attributes:
+        name: For people and folders (the served name, the file's stem, ``reference``).
+        identity: How far the identity can be trusted.
+        weights: Digest, revision or declared id of the weights.
+        tokenizer: Digest of the tokenizer.
+        template: Digest of the checkpoint's chat template.
+        chat_format: The format used in this cell.
+        declared: What an endpoint says about itself (URL, served name, stable part of its model entry).
+    """
+
+    name: str
+    identity: IdentityKind
+    weights: str | None = None
+    tokenizer: str | None = None
+    template: str | None = None
+    chat_format: str | None = None
+    declared: Mapping[str, Any] = {}
+
+
+class EngineFacts(Fact, frozen=True, kw_only=True):
+    """Which engine answered: name, version and, where we started a server, the command."""
+
+    name: str
+    version: str = ""
+    command: str | None = None
+
+
+class Invocation(Fact, frozen=True, kw_only=True):
+    """One run of the command on this cell."""
+
+    id: str
+    started: str
+    ended: str | None = None
+    harness: str
+    git: str | None = None
+    python: str
+    host: str
+    engine: EngineFacts
+    sandbox: str | None = None
+    exit: int | None = None
+
+
+class TaskFacts(Fact, frozen=True, kw_only=True):
+    """Which task a cell is of; ``overrides`` are sampling values given on the command line."""
+
+    name: str
+    version: int
+    overrides: Mapping[str, Any] = {}
+
+
+class DatasetFacts(Fact, frozen=True, kw_only=True):
+    """Which bytes were asked."""
+
+    name: str
+    sha256: str
+    records: int
+
+
+class Manifest(Fact, frozen=True, kw_only=True):
+    """manifest.json: what a cell is. ``expected`` counts the (sample, attempt) pairs that make it complete."""
+
+    format: int = 1
+    ask_id: str
+    state: State
+    task: TaskFacts
+    model: ModelFacts
+    datasets: tuple[DatasetFacts, ...]
+    sampling: Sampling
+    seed: int
+    expected: int
+    limit: int | None = None
+    invocations: tuple[Invocation, ...] = ()
+    cost: float | None = None
+
+
+class CellResult(Fact, frozen=True, kw_only=True):
+    """One cell in the ``--json`` document."""
+
+    path: str
+    ask_id: str
+    task: str
+    model: str
+    state: State
+    expected: int
+    done: int
+    unscored: int
+    errors: int
+    score_id: str | None
+    estimates: tuple[Estimate, ...] = ()
+    published: tuple[PublishedNumber, ...] = ()
