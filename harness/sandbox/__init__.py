@@ -1,1 +1,29 @@
-"""TBD."""
+"""The sandbox: the only place that starts untrusted code. `docs/sandbox.md` says what it holds and what it does not."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.sandbox.pool import Sandbox
+    from harness.sandbox.canary import Probe, probe
+    from harness.sandbox.trial import Limits, Outcome, Trial
+
+__all__ = ["Limits", "Outcome", "Probe", "Sandbox", "Trial", "probe"]
+
+# Lazy, because the zygote imports this package too and must stay small.
+_HOMES = {
+    "Limits": "trial",
+    "Outcome": "trial",
+    "Probe": "canary",
+    "Sandbox": "pool",
+    "Trial": "trial",
+    "probe": "canary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"harness.sandbox.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,89 @@
+"""What the jail may read: the interpreter, its standard library, numpy and the shared libraries, and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_SYSTEM = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale", "/dev/urandom", "/dev/zero")
+_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+
+
+def standard_library() -> tuple[Path, ...]:
+    """Return the folders of the standard library: the Python files and the compiled modules."""
+    folder = Path(os.__file__).resolve().parent
+    compiled = Path(p).parent if (p := _origin("_ssl") or _origin("_json")) else folder / "lib-dynload"
+    return (folder, compiled) if compiled != folder else (folder,)
+
+
+def _origin(name: str) -> str | None:
+    spec = importlib.util.find_spec(name)
+    return spec.origin if spec is not None and spec.origin not in (None, "built-in", "frozen") else None
+
+
+def package(name: str) -> tuple[Path, ...]:
+    """Return a package's folder, and its folder of shared libraries where the wheel has one; nothing if absent."""
+    origin = _origin(name)
+    if origin is None:
+        return ()
+    folder = Path(origin).parent
+    return tuple(path for path in (folder, folder.with_name(f"{name}.libs")) if path.is_dir())
+
+
+def readable(packages: Iterable[str]) -> list[str]:
+    """List what the jail may read.
+
+    Args:
+        packages: Names of the installed packages that programs may import.
+
+    Returns:
+        Files and folders. None of them contains installed packages other than those named, so neither a data set
+        that ships in a wheel nor our own catalog can be read.
+    """
+    library = standard_library()
+    wanted = [*library, *_shared_library_folders()]
+    found = [path for folder in wanted for path in _without_packages(folder)]
+    found += [path for name in packages for path in package(name)]
+    found += [Path(path) for path in _SYSTEM if Path(path).exists()]
+    return sorted({str(path) for path in found})
+
+
+def _shared_library_folders() -> list[Path]:
+    folders = set()
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            name = line.rstrip("\n").partition("/")[2]
+            if ".so" in name.rpartition("/")[2] and not any(part in name for part in _PACKAGE_FOLDERS):
+                folders.add(Path("/" + name).parent)
+    return sorted(folder for folder in folders if folder.is_dir())
+
+
+def _without_packages(folder: Path) -> Iterator[Path]:
+    if folder.name in _PACKAGE_FOLDERS:
+        return
+    forbidden = [path for path in _package_folders() if folder in path.parents]
+    if not forbidden:
+        yield folder
+        return
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            yield from _without_packages(child)
+        elif child.suffix in (".py", ".pyc", ".zip") or ".so" in child.name:
+            yield child
+
+
+def _package_folders() -> list[Path]:
+    library = standard_library()[0]
+    places = [Path(place).resolve() for place in sys.path if Path(place).name in _PACKAGE_FOLDERS]
+    ours = Path(__file__).resolve().parents[2]
+    return [*places, *(library / name for name in _PACKAGE_FOLDERS), ours]
+
+
+def needs_search_capability(paths: Iterable[str]) -> bool:
+    """Return whether a folder above one of the paths is closed to other users (a Python below /root, say)."""
+    above = {parent for path in paths for parent in Path(path).parents}
+    return any(not folder.stat().st_mode & stat.S_IXOTH for folder in above)

@@ -1,0 +1,48 @@
+"""Which scorers exist: ours and those of plug-ins, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from harness.catalog import registry
+from harness.errors import HarnessError
+from harness.scorers import Scorer
+from harness.types import Task
+
+SCORERS: Final[Mapping[str, str]] = {
+    "exact-match": "harness.scorers.answers:ExactMatch",
+    "human-eval": "harness.scorers.human_eval:HumanEval",
+    "multiple-choice": "harness.scorers.choices:MultipleChoice",
+    "wizardmath-gsm8k": "harness.scorers.answers:WizardMathGsm8k",
+}
+"""Name -> ``module:attribute`` of a class called as ``Class(task, workers=..., unsafe_exec=...)``."""
+
+
+def open_scorer(task: Task, *, workers: int | None = None, unsafe_exec: bool = False) -> Scorer:
+    """Make the scorer of a task.
+
+    Args:
+        task: The task; its ``scorer.name`` chooses, its ``scorer.options`` are checked by the scorer.
+        workers: Sandbox workers, for scorers that execute code; None: one for each processor.
+        unsafe_exec: Execute code without a jail where the kernel has none.
+
+    Raises:
+        UsageError: No scorer has that name.
+        SpecError: The options are wrong.
+    """
+    scorer: Scorer = _load(task)(task, workers=workers, unsafe_exec=unsafe_exec)
+    return scorer
+
+
+def scorer_version(task: Task) -> tuple[int, str | None]:
+    """Return the version of a task's scorer, and its distribution (``name==version``) where a plug-in brings it."""
+    version = getattr(_load(task), "version", None)
+    if not isinstance(version, int):
+        raise HarnessError(f"scorer {task.scorer.name!r} has no integer `version`", "ask its author to declare one")
+    return version, registry("harness.scorers", SCORERS).distribution(task.scorer.name)
+
+
+def _load(task: Task) -> type[Scorer]:
+    found: type[Scorer] = registry("harness.scorers", SCORERS).load(task.scorer.name)  # type: ignore[assignment]
+    return found
