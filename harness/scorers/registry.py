@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, cast
 
 from harness.catalog import registry
 from harness.errors import HarnessError
@@ -31,8 +31,7 @@ def open_scorer(task: Task, *, workers: int | None = None, unsafe_exec: bool = F
         UsageError: No scorer has that name.
         SpecError: The options are wrong.
     """
-    scorer: Scorer = _load(task)(task, workers=workers, unsafe_exec=unsafe_exec)
-    return scorer
+    return _load(task)(task, workers=workers, unsafe_exec=unsafe_exec)
 
 
 def scorer_version(task: Task) -> tuple[int, str | None]:
@@ -43,6 +42,5 @@ def scorer_version(task: Task) -> tuple[int, str | None]:
     return version, registry("harness.scorers", SCORERS).distribution(task.scorer.name)
 
 
-def _load(task: Task) -> type[Scorer]:
-    found: type[Scorer] = registry("harness.scorers", SCORERS).load(task.scorer.name)  # type: ignore[assignment]
-    return found
+def _load(task: Task) -> Callable[..., Scorer]:
+    return cast("Callable[..., Scorer]", registry("harness.scorers", SCORERS).load(task.scorer.name))

@@ -13,6 +13,7 @@ import platform
 import resource
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,7 +92,7 @@ class Ruleset:
         except FileNotFoundError:
             return
         try:
-            if not os.path.isdir(path):
+            if not Path(path).is_dir():
                 # Folder rights on a file are refused by the kernel.
                 rights &= _FILE_RIGHTS
             _call(
@@ -118,11 +119,11 @@ _DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     "accept": (43, 202), "accept4": (288, 242),
     # other processes
-    "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
+    "execve": (59, 221), "execveat": (322, 281),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
-    "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "kcmp": (312, 272),
-    "process_madvise": (440, 440), "process_mrelease": (448, 448), "migrate_pages": (256, 238), "move_pages": (279, 239),
+    "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "pidfd_getfd": (438, 438), "kcmp": (312, 272),
+    "process_madvise": (440, 440), "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238), "move_pages": (279, 239),
     "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
     "sched_setattr": (314, 274), "sched_setaffinity": (203, 122),
     # mounts and namespaces
@@ -153,6 +154,11 @@ _DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
     "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
     "truncate": (76, 45),
 }  # fmt: skip
+# What the zygote still needs and its children do not.
+_DENIED_TO_CHILDREN: Final[dict[str, tuple[int | None, int | None]]] = {
+    "fork": (57, None), "vfork": (58, None), "kill": (62, 129), "tkill": (200, 130),
+    "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434),
+}  # fmt: skip
 _CLONE, _CLONE3, _PRCTL = (56, 220), (435, 435), (157, 167)
 _TGKILL, _PRLIMIT, _IOCTL = (234, 131), (302, 261), (16, 29)
 _AUDIT_ARCH: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
@@ -178,45 +184,63 @@ def _argument(index: int) -> bytes:
     return _op(_LD, 16 + 8 * index)
 
 
-def _filter(pid: int) -> bytes:
-    arch, column = _AUDIT_ARCH[platform.machine()]
-    refuse = _op(_RET, _ERRNO | errno.EPERM)
-    allow = _op(_RET, _ALLOW)
-    program = [_op(_LD, 4), _op(_JEQ, arch, 1, 0), _op(_RET, _KILL), _op(_LD, 0)]
+def _when(number: int, body: list[bytes]) -> list[bytes]:
+    return [_op(_JEQ, number, 0, len(body)), *body]
+
+
+_REFUSE: Final = _op(_RET, _ERRNO | errno.EPERM)
+_PERMIT: Final = _op(_RET, _ALLOW)
+
+
+def _program(column: int, arch: int, denied: dict[str, tuple[int | None, int | None]], rules: list[bytes]) -> bytes:
+    head = [_op(_LD, 4), _op(_JEQ, arch, 1, 0), _op(_RET, _KILL), _op(_LD, 0)]
     # The x32 interface has numbers of its own for the same calls.
-    program += [_op(_JGE, 0x40000000, 0, 1), _op(_RET, _KILL)]
-
-    def when(number: tuple[int, int], body: list[bytes]) -> None:
-        program.extend([_op(_JEQ, number[column], 0, len(body)), *body])
-
-    when(_CLONE3, [_op(_RET, _ERRNO | errno.ENOSYS)])
-    when(_CLONE, [_argument(0), _op(_JSET, _CLONE_THREAD, 1, 0), refuse, allow])
-    when(_TGKILL, [_argument(0), _op(_JEQ, pid, 1, 0), refuse, allow])
-    when(_PRLIMIT, [_argument(0), _op(_JEQ, 0, 1, 0), refuse, allow])
-    when(_IOCTL, [_argument(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), refuse, allow])
-    last = len(_ALLOWED_PRCTL) - 1
-    checks = [_op(_JEQ, option, last - i + 1, 0) for i, option in enumerate(_ALLOWED_PRCTL)]
-    when(_PRCTL, [_argument(0), *checks, refuse, allow])
-    denied = [numbers[column] for numbers in _DENIED.values()]
-    program.extend(part for number in denied if number is not None for part in (_op(_JEQ, number, 0, 1), refuse))
-    program.append(allow)
-    return b"".join(program)
+    head += [_op(_JGE, 0x40000000, 0, 1), _op(_RET, _KILL)]
+    numbers = [pair[column] for pair in denied.values()]
+    refusals = [part for number in numbers if number is not None for part in _when(number, [_REFUSE])]
+    return b"".join([*head, *rules, *refusals, _PERMIT])
 
 
-def deny_system_calls() -> None:
-    """Refuse, for ever, every system call that reaches other processes, the network or the machine.
-
-    New processes are refused too (threads are allowed), so nothing of a test can survive it.
-
-    Raises:
-        OSError: The kernel refuses the filter.
-    """
-    code = _filter(os.getpid())
+def _install(code: bytes) -> None:
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     holder = ctypes.create_string_buffer(program, len(program))
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     _prctl(PR_SET_SECCOMP, 2, ctypes.addressof(holder))
+
+
+def deny_to_zygote() -> None:
+    """Refuse, for ever, the system calls that neither the zygote nor what it forks has a use for.
+
+    The long list is installed once and inherited: installing it in every child would cost as much as the fork.
+
+    Raises:
+        OSError: The kernel refuses the filter.
+    """
+    arch, column = _AUDIT_ARCH[platform.machine()]
+    ioctl = [_argument(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), _REFUSE, _PERMIT]
+    _install(_program(column, arch, _DENIED, _when(_IOCTL[column], ioctl)))
+
+
+def deny_to_child() -> None:
+    """Refuse, for ever, what only the zygote may do: signals to others, and new processes (threads are allowed).
+
+    So nothing of a test can survive it.
+
+    Raises:
+        OSError: The kernel refuses the filter.
+    """
+    arch, column = _AUDIT_ARCH[platform.machine()]
+    last = len(_ALLOWED_PRCTL) - 1
+    checks = [_op(_JEQ, option, last - i + 1, 0) for i, option in enumerate(_ALLOWED_PRCTL)]
+    rules = [
+        *_when(_CLONE3[column], [_op(_RET, _ERRNO | errno.ENOSYS)]),
+        *_when(_CLONE[column], [_argument(0), _op(_JSET, _CLONE_THREAD, 1, 0), _REFUSE, _PERMIT]),
+        *_when(_TGKILL[column], [_argument(0), _op(_JEQ, os.getpid(), 1, 0), _REFUSE, _PERMIT]),
+        *_when(_PRLIMIT[column], [_argument(0), _op(_JEQ, 0, 1, 0), _REFUSE, _PERMIT]),
+        *_when(_PRCTL[column], [_argument(0), *checks, _REFUSE, _PERMIT]),
+    ]
+    _install(_program(column, arch, _DENIED_TO_CHILDREN, rules))
 
 
 # --- users, limits -------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Proxy:
         self.opaque: str | None = None
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call the solution; what it raises is raised here, as a built-in exception."""
         try:
             wire.send(self._requests, wire.encode((arguments, keywords)))
             reply = wire.receive(self._replies)

@@ -1,9 +1,9 @@
 """Plain data between the solution and the tester: tagged, bounded, rebuilt as exact built-in types; never pickle.
 
-A frame is a 4-byte big-endian length and that many bytes of JSON. JSON's own null, booleans, finite numbers, strings and
-arrays (lists) stand for themselves; everything else is ``{tag: content}``. A subclass of a built-in type crosses as the
-built-in value it holds, so methods that a hostile completion overrode (``__eq__``, ``__hash__``) stay behind. What is not
-plain data crosses as an opaque value that equals nothing and names its type.
+A frame is a 4-byte big-endian length and that many bytes of JSON. JSON's own null, booleans, finite numbers, strings
+and arrays (lists) stand for themselves; everything else is ``{tag: content}``. A subclass of a built-in type crosses as
+the built-in value it holds, so methods that a hostile completion overrode (``__eq__``, ``__hash__``) stay behind. What
+is not plain data crosses as an opaque value that equals nothing and names its type.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_DEPTH: Final = 100
 """Nesting of a value."""
 _BIG_INT: Final = 1 << 62
 
-_ITERATORS: Final = (
+_ITERATORS: Final[tuple[type, ...]] = (
     type(iter([])),
     type(iter(())),
     type(iter(range(0))),
@@ -86,16 +86,17 @@ def encode(value: object, depth: int = 0) -> Any:
         raise WireError(f"nested deeper than {MAX_DEPTH}")
     kind = type(value)
     encoder = _EXACT.get(kind)
+    if encoder is None and "numpy" in sys.modules:
+        # Before the built-in bases: numpy's float64 is a float too, and shall stay a float64.
+        done = _encode_numpy(value, depth)
+        if done is not None:
+            return done
     if encoder is None:
         encoder = next((_EXACT[base] for base in _type_mro(kind) if base in _EXACT), None)
     if encoder is not None:
         return encoder(value, depth + 1)
     if kind in _ITERATORS:
         return {"iterator": [encode(item, depth + 1) for item in value]}  # type: ignore[attr-defined]
-    if "numpy" in sys.modules:
-        done = _encode_numpy(value, depth)
-        if done is not None:
-            return done
     return {"opaque": _type_name(value)}
 
 

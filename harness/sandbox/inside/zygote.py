@@ -22,6 +22,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.sandbox.inside import jail, solution, tester, wire
@@ -52,6 +53,7 @@ class Walls:
             self._solution = jail.Ruleset(read, [self.scratch, "/dev/null"])
             self._tester = jail.Ruleset(read)
             jail.Ruleset(read, [self.scratch, "/dev/null"]).restrict()
+            jail.deny_to_zygote()
 
     def enter(self, role: str, limits: dict[str, Any]) -> None:
         """Confine a forked child. The solution's rules are a domain of its own, so that it cannot signal the tester."""
@@ -64,7 +66,7 @@ class Walls:
         )
         if self.jailed:
             (self._solution if role == "solution" else self._tester).restrict()
-            jail.deny_system_calls()
+            jail.deny_to_child()
 
 
 def main() -> None:
@@ -204,7 +206,7 @@ def _clean(folder: str) -> bool:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:
-                os.unlink(entry.path)
+                Path(entry.path).unlink()
     except (OSError, RecursionError):
         return False
     return True
