@@ -1,1 +1,26 @@
-"""TBD."""
+"""The catalog: tasks, judges, reports and published numbers as declarations, their identities, and plug-ins by name.
+
+The golden file of identities has its own module, `harness.catalog.fingerprints`.
+"""
+
+from harness.catalog.catalog import Catalog
+from harness.catalog.folders import Kind
+from harness.catalog.identity import ask_id, ask_spec, canonical, digest, score_id, score_spec
+from harness.catalog.plugins import PluginError, Registry, registry
+from harness.catalog.spelling import nearest, suggestion
+
+__all__ = [
+    "Catalog",
+    "Kind",
+    "PluginError",
+    "Registry",
+    "ask_id",
+    "ask_spec",
+    "canonical",
+    "digest",
+    "nearest",
+    "registry",
+    "score_id",
+    "score_spec",
+    "suggestion",
+]

@@ -73,3 +73,9 @@ class Engine(Protocol):
         (the runner knows it).
         """
         ...
+
+
+# At the end: the modules behind these names use the classes above.
+from harness.engines.registry import ENGINES, model_name, open_engine  # noqa: E402
+
+__all__ = ["ENGINES", "Engine", "EngineOptions", "Prepared", "model_name", "open_engine"]

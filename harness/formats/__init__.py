@@ -1,1 +1,8 @@
-"""TBD."""
+"""Formats: readers of files that peers write. Completions that exist already become one shape, `Replay`."""
+
+from __future__ import annotations
+
+from harness.formats.completions import read_completions
+from harness.formats.replay import Form, Replay, ReplayRow
+
+__all__ = ["Form", "Replay", "ReplayRow", "read_completions"]

@@ -1,1 +1,31 @@
-"""TBD."""
+"""Reports: what cells hold, set side by side and beside what others published, for terminals, pages and papers."""
+
+from __future__ import annotations
+
+from harness.reporting.compare import compare
+from harness.reporting.comparison import CellReader, Comparison, Origin, Published, Row
+from harness.reporting.export import as_csv, as_json
+from harness.reporting.html import html
+from harness.reporting.item import show_item
+from harness.reporting.markdown import markdown
+from harness.reporting.terminal import terminal
+from harness.reporting.text import plain
+from harness.reporting.write import figure, write
+
+__all__ = [
+    "CellReader",
+    "Comparison",
+    "Origin",
+    "Published",
+    "Row",
+    "as_csv",
+    "as_json",
+    "compare",
+    "figure",
+    "html",
+    "markdown",
+    "plain",
+    "show_item",
+    "terminal",
+    "write",
+]

@@ -1,0 +1,259 @@
+"""What a well-formed specification must also satisfy: values in range, patterns that compile, texts that can be filled.
+
+Each check yields `Problem`s, so that one message can say how many there are. Placeholders are checked for syntax only:
+filling them is `harness.prompts`' work and needs the data.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.catalog.load import Problem
+from harness.catalog.spelling import suggestion
+from harness.types import DatasetPin, Extraction, Judge, Prompt, Report, Sampling, Task
+
+SPEC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""A benchmark, protocol or report name: it is also a folder of results on any file system."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_METRIC = re.compile(r"[a-z][a-z0-9_-]*")
+_ESTIMATE = re.compile(r"[a-z][a-z0-9_-]*(@[1-9][0-9]*)?")
+_TEXT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_PLACEHOLDER = re.compile(r"\w[\w -]*(\.\w[\w -]*)*(\|[a-z]+:[^|]*)*")
+_SOURCES = ("package:", "url:", "file:")
+
+
+def check_task(task: Task, labels: Sequence[str] = ()) -> Iterator[Problem]:
+    """Problems of a task whose prompt files have been read.
+
+    Args:
+        task: The task, with ``prompt.turns`` filled.
+        labels: How the person wrote each turn's key (``prompt.files[0]``); ``prompt.turns[i]`` where absent.
+    """
+    yield from _check_heading(task.version, task.title)
+    yield from check_pin(task.dataset, "dataset")
+    for name, pin in task.texts.items():
+        if not _TEXT_NAME.fullmatch(name):
+            yield Problem(f"texts.{name}", "a text's name is letters, digits and '_'; placeholders name it")
+        yield from check_pin(pin, f"texts.{name}")
+    yield from _check_prompt(task, labels)
+    yield from _check_kind(task)
+    yield from check_sampling(task.sampling, lengths=task.kind == "generate")
+    yield from _check_extraction(task.extraction)
+    if not task.scorer.name.strip():
+        yield Problem("scorer.name", "must not be empty")
+    yield from _check_json(task.scorer.options, "scorer.options")
+    if task.reference is not None:
+        yield from _check_template(task.reference.text, "reference.text", task.texts)
+    yield from _check_counting(task)
+
+
+def check_judge(judge: Judge) -> Iterator[Problem]:
+    """Problems of a judge."""
+    yield from _check_heading(judge.version, judge.title)
+    if not judge.model.strip():
+        yield Problem("model", "must not be empty")
+    if not judge.prompts:
+        yield Problem("prompts", "at least one prompt is needed")
+    for name, pin in judge.prompts.items():
+        yield from check_pin(pin, f"prompts.{name}")
+    yield from check_sampling(judge.sampling, lengths=True)
+    yield from _check_pattern(judge.verdict, "verdict")
+    low, high = judge.scale
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        yield Problem("scale", f"must be [lowest, highest] with lowest < highest, not [{low:g}, {high:g}]")
+
+
+def check_report(report: Report) -> Iterator[Problem]:
+    """Problems of a report."""
+    if not report.title.strip():
+        yield Problem("title", "must not be empty")
+    for index, pattern in enumerate(report.tasks):
+        if "/" not in pattern:
+            yield Problem(f"tasks[{index}]", f"'{pattern}' names no protocol; write '{pattern}/*' for all of them")
+    for index, metric in enumerate(report.metrics):
+        if not _ESTIMATE.fullmatch(metric):
+            yield Problem(
+                f"metrics[{index}]", f"'{metric}' is no estimate's name; they look like 'pass@1' or 'correct'"
+            )
+
+
+def check_pin(pin: DatasetPin, key: str) -> Iterator[Problem]:
+    """Problems of one pinned data file."""
+    if not SPEC_NAME.fullmatch(pin.name):
+        yield Problem(f"{key}.name", f"'{pin.name}' cannot name a folder; use letters, digits, '.', '_', '-' and '+'")
+    if not _SHA256.fullmatch(pin.sha256):
+        yield Problem(f"{key}.sha256", "must be 64 lower-case hexadecimal digits (of the uncompressed bytes)")
+    if pin.records is not None and pin.records < 1:
+        yield Problem(f"{key}.records", f"must be at least 1, not {pin.records}")
+    if pin.id == "":
+        yield Problem(f"{key}.id", "must not be empty; leave it out to number the rows")
+    yield from _check_source(pin.source, f"{key}.source")
+
+
+def _check_source(source: str, key: str) -> Iterator[Problem]:
+    scheme, colon, rest = source.partition(":")
+    if scheme + colon not in _SOURCES:
+        yield Problem(key, f"'{source}' has no known scheme; {suggestion(scheme + ':', _SOURCES)}")
+    elif scheme == "url" and not re.match(r"https?://[^/]+/.+", rest):
+        yield Problem(key, f"'{source}' is not 'url:https://HOST/PATH'")
+    elif scheme == "package" and not re.fullmatch(r"[^/]+/[^/].*[^/]|[^/]+/[^/]", rest):
+        yield Problem(key, f"'{source}' is not 'package:DISTRIBUTION/PATH-IN-WHEEL'")
+    elif scheme == "file" and not rest:
+        yield Problem(key, "'file:' names no file")
+
+
+def check_sampling(sampling: Sampling, *, lengths: bool) -> Iterator[Problem]:
+    """Problems of a sampling; ``lengths``: exactly one of the two lengths must be set."""
+    given = [name for name in ("max_new_tokens", "max_total_tokens") if getattr(sampling, name) is not None]
+    if lengths and len(given) != 1:
+        found = "both are set" if given else "none is set"
+        yield Problem("sampling", f"exactly one of 'max_new_tokens' and 'max_total_tokens' is needed; {found}")
+    for name in given:
+        if getattr(sampling, name) < 1:
+            yield Problem(f"sampling.{name}", f"must be at least 1, not {getattr(sampling, name)}")
+    if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
+        yield Problem("sampling.temperature", f"must be 0 (greedy) or more, not {sampling.temperature:g}")
+    if not 0 < sampling.top_p <= 1:
+        yield Problem("sampling.top_p", f"must be above 0 and at most 1, not {sampling.top_p:g}")
+    if not 0 <= sampling.min_p <= 1:
+        yield Problem("sampling.min_p", f"must be between 0 and 1, not {sampling.min_p:g}")
+    for name in ("top_k", "min_tokens"):
+        if getattr(sampling, name) < 0:
+            yield Problem(f"sampling.{name}", f"must be 0 (off) or more, not {getattr(sampling, name)}")
+    if sampling.max_new_tokens is not None and sampling.min_tokens > sampling.max_new_tokens >= 1:
+        yield Problem("sampling.min_tokens", f"exceeds max_new_tokens ({sampling.max_new_tokens})")
+    yield from _check_literals(sampling.stop, "sampling.stop")
+
+
+def _check_heading(version: int, title: str) -> Iterator[Problem]:
+    if version < 1:
+        yield Problem("version", f"must be at least 1, not {version}")
+    if not title.strip():
+        yield Problem("title", "must not be empty")
+
+
+def _check_prompt(task: Task, labels: Sequence[str]) -> Iterator[Problem]:
+    prompt = task.prompt
+    for index, text in enumerate(prompt.turns):
+        key = labels[index] if index < len(labels) else f"prompt.turns[{index}]"
+        if not text:
+            yield Problem(key, "must not be empty")
+        yield from _check_template(text, key, task.texts)
+    if prompt.template is not None:
+        yield from _check_pinned_template(prompt)
+
+
+def _check_pinned_template(prompt: Prompt) -> Iterator[Problem]:
+    template = prompt.template or ""
+    if prompt.format is not None:
+        yield Problem("prompt.template", "'format' is set too; a task pins one of them")
+    problem = placeholder_problem(template)
+    if problem is not None:
+        yield Problem("prompt.template", problem)
+    elif "instruction" not in _names(template):
+        yield Problem("prompt.template", "the text has no {instruction} to put the turn's text in")
+
+
+def _check_kind(task: Task) -> Iterator[Problem]:
+    if task.kind == "loglikelihood" and not task.prompt.choices:
+        yield Problem("prompt.choices", 'kind = "loglikelihood" needs the record field with the continuations')
+    if task.kind == "generate" and task.prompt.choices is not None:
+        yield Problem("prompt.choices", 'only for kind = "loglikelihood"')
+    if task.kind == "loglikelihood" and len(task.prompt.turns) > 1:
+        yield Problem("prompt.turns", 'kind = "loglikelihood" has one turn')
+
+
+def _check_extraction(extraction: Extraction) -> Iterator[Problem]:
+    yield from _check_literals(extraction.remove, "extraction.remove")
+    yield from _check_literals(extraction.cut, "extraction.cut")
+    if extraction.after == "":
+        yield Problem("extraction.after", "must not be empty")
+    if extraction.pattern is not None:
+        yield from _check_pattern(extraction.pattern, "extraction.pattern")
+
+
+def _check_counting(task: Task) -> Iterator[Problem]:
+    if not _METRIC.fullmatch(task.metric):
+        yield Problem("metric", f"'{task.metric}' is no item metric's name; they look like 'pass' or 'correct'")
+    if not task.k:
+        yield Problem("k", "must not be empty")
+    for index, k in enumerate(task.k):
+        if k < 1:
+            yield Problem(f"k[{index}]", f"must be at least 1, not {k}")
+    if task.attempts < 1:
+        yield Problem("attempts", f"must be at least 1, not {task.attempts}")
+    lists: Mapping[str, Sequence[Any]] = {
+        "k": task.k,
+        "slices": task.slices,
+        "known_reference_failures": task.known_reference_failures,
+    }
+    for key, values in lists.items():
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            yield Problem(key, f"'{twice[0]}' is there twice")
+
+
+def _check_literals(literals: Sequence[str], key: str) -> Iterator[Problem]:
+    for index, literal in enumerate(literals):
+        if not literal:
+            yield Problem(f"{key}[{index}]", "must not be empty")
+
+
+def _check_pattern(pattern: str, key: str) -> Iterator[Problem]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        place = "" if error.pos is None else f" at character {error.pos}"
+        yield Problem(key, f"not a regular expression: {error.msg}{place}")
+
+
+def _check_template(text: str, key: str, texts: Mapping[str, DatasetPin]) -> Iterator[Problem]:
+    problem = placeholder_problem(text)
+    if problem is not None:
+        yield Problem(key, problem)
+        return
+    for name in _names(text):
+        head, dot, rest = name.partition(".")
+        if head == "texts" and dot and rest.partition(".")[0] not in texts:
+            yield Problem(key, f"{{{name}}} is no text of this task; {suggestion(rest.partition('.')[0], texts)}")
+
+
+def placeholder_problem(text: str) -> str | None:
+    """What is wrong with the placeholders of ``text`` ; None: nothing.
+
+    The syntax is that of `harness.prompts`: ``{field}``, ``{field.0}``, ``{field|filter:LITERAL}``, ``{{`` and ``}}``.
+    Which fields and filters exist is known there.
+    """
+    for match in _BRACES.finditer(text):
+        if match.group() in ("{", "}"):
+            line = text.count("\n", 0, match.start()) + 1
+            return f"unpaired '{match.group()}' in line {line}; a literal brace is written '{match.group() * 2}'"
+        name = match.group(1)
+        if name is not None and not _PLACEHOLDER.fullmatch(name):
+            return f"'{{{name[:40]}}}' is no placeholder; literal braces are written '{{{{' and '}}}}'"
+    return None
+
+
+def _names(text: str) -> Iterator[str]:
+    """Paths of the placeholders, without their filters."""
+    return (match.group(1).partition("|")[0] for match in _BRACES.finditer(text) if match.group(1) is not None)
+
+
+def _check_json(value: Any, key: str) -> Iterator[Problem]:
+    """Options become part of an identity: only what JSON can say has a canonical form (TOML has dates, too)."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _check_json(item, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _check_json(item, f"{key}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem(key, f"must be finite, not {value}")
+    elif not isinstance(value, str | int | float | None):
+        yield Problem(key, f"a {type(value).__name__} cannot be an option; write it as a string")

@@ -1,0 +1,83 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+DEFAULT_RUNS = Path("results/runs")
+
+
+def stacked(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Apply several option decorators so that help lists them in the order given."""
+
+    def apply(function: F) -> F:
+        for decorate in reversed(decorators):
+            function = decorate(function)
+        return function
+
+    return apply
+
+
+runs = click.option(
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="HARNESS_RUNS",
+    default=DEFAULT_RUNS,
+    show_default=True,
+    metavar="DIR",
+    help="Folder of run cells. [env: HARNESS_RUNS]",
+)
+catalog = click.option(
+    "--catalog",
+    "catalogs",
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Also load tasks, judges and reports from this folder, laid out as ours. Repeatable.",
+)
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Offline mirror of data files, searched by name and sha256. [env: HARNESS_DATA_DIR]",
+)
+offline = click.option("--offline", is_flag=True, help="Never download; use cache, mirrors and installed packages.")
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr.")
+workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Sandbox workers.")
+unsafe_exec = click.option(
+    "--unsafe-exec", is_flag=True, help="Execute model-written code even where no sandbox works. Recorded."
+)
+report_name = click.option(
+    "--report-name", default="comparison", show_default=True, metavar="NAME", help="Which report to draw."
+)
+
+data = stacked(catalog, data_dir, offline)
+"""Everything that finds tasks and their data."""
+
+execution = stacked(workers, unsafe_exec)
+"""Everything that concerns executing model-written code."""
+
+sampling = stacked(
+    click.option("--temperature", type=click.FloatRange(min=0), metavar="T", help="0 is greedy."),
+    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), metavar="P", help="Nucleus mass."),
+    click.option("--top-k", type=click.IntRange(min=0), metavar="K", help="0 is off."),
+    click.option("--min-p", type=click.FloatRange(0, 1), metavar="P", help="0 is off."),
+    click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Bound on a reply, in tokens."),
+    click.option("--stop", multiple=True, metavar="TEXT", help="Ends a reply; replaces the task's. Repeatable."),
+)
+"""Overrides of the task's sampling; each makes another ``ask_id``, and the number's name says so."""
+
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_new_tokens", "stop")
+
+
+def overrides(values: dict[str, Any]) -> dict[str, Any]:
+    """Take the sampling options out of a command's parameters; only those that were given remain."""
+    taken = {name: values.pop(name) for name in SAMPLING}
+    return {name: value for name, value in taken.items() if value is not None and value != ()}

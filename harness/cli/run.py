@@ -1,0 +1,272 @@
+"""``harness run``, ``harness score`` and ``harness check``: ask, grade, and grade the grader."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.cli import options, output, session
+from harness.cli.failures import EXIT_ERROR, explain, redact
+
+if TYPE_CHECKING:
+    from harness.catalog import Catalog
+    from harness.cli.failures import Failure
+    from harness.cli.progress import Lines, LiveBar
+    from harness.engines import EngineOptions
+    from harness.runner import RunPlan
+    from harness.types import CellResult
+
+T = TypeVar("T")
+
+
+@click.command(short_help="Evaluate models on tasks; the same command again resumes.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="http(s)://host/v1#served-name, openai:NAME, replay:PATH, reference, reference-with-faults. Repeatable.",
+)
+@click.option(
+    "--task", "tasks", multiple=True, required=True, metavar="T", help="benchmark/protocol, or a glob. Repeatable."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items.")
+@click.option("--items", metavar="A,B", help="Only these items, by their ids.")
+@click.option("--attempts", type=click.IntRange(min=1), metavar="N", help="Completions per item.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Each sample derives its own from it.")
+@options.sampling
+@click.option("--format", "chat_format", metavar="F", help="Chat format: vicuna_v1.1, alpaca, ..., tokenizer, raw.")
+@click.option(
+    "--stage",
+    type=click.Choice(["reply", "continuation", "program"]),
+    help="What replayed completions are; a guess is announced.",
+)
+@click.option("--api", type=click.Choice(["auto", "completions", "chat"]), default="auto", show_default=True)
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Requests in flight.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
+@click.option("--tries", type=click.IntRange(min=1), default=6, show_default=True, metavar="N")
+@click.option("--weights-id", metavar="ID", help="Which weights an endpoint serves, declared by you; in the identity.")
+@options.execution
+@options.runs
+@options.data
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write table, figure and page of this comparison here.",
+)
+@options.as_json
+def run(
+    *,
+    models: tuple[str, ...],
+    tasks: tuple[str, ...],
+    items: str | None,
+    catalogs: tuple[Path, ...],
+    data_dir: Path | None,
+    offline: bool,
+    report_folder: Path | None,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Evaluate every MODEL on every TASK and print one comparison table.
+
+    Nothing that was asked is asked again: the same command resumes, and says so when all is there. Exit code: 0
+    complete, 3 something is unscored, 130 interrupted and resumable, 1 error, 64 usage.
+    """
+    from harness import runner
+
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
+    plan = _plan(models, session.expand_tasks(tasks, catalog), items, rest)
+    with _progress() as progress:
+        outcome = asyncio.run(runner.run(plan, catalog=catalog, data=data, progress=progress))
+    failure = explain(outcome.error) if outcome.error else None
+    code = failure.exit_code if failure else output.exit_code(outcome.cells, interrupted=outcome.interrupted)
+    _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
+    if failure:
+        click.echo(failure.line, err=True)
+    if outcome.interrupted:
+        session.say(f"interrupted; resume with: {_this_command()}", err=True)
+    elif code:
+        session.say(f"something is unscored; the same command tries it again: {_this_command()}", err=True)
+    return code
+
+
+@click.command(short_help="Score a run again; asks no model.")
+@click.argument("name", metavar="RUN")
+@click.option("--task", metavar="T", help="Score by this task's rules instead; it must ask the same.")
+@options.execution
+@options.runs
+@options.data
+@options.as_json
+def score(
+    *,
+    name: str,
+    task: str | None,
+    workers: int | None,
+    unsafe_exec: bool,
+    runs: Path,
+    catalogs: tuple[Path, ...],
+    data_dir: Path | None,
+    offline: bool,
+    as_json: bool,
+) -> int:
+    """Derive the scores of RUN again from its completions, asking no model.
+
+    RUN is a cell's folder, or model/benchmark/protocol with the newest chosen. A changed rule makes another scoring
+    beside the earlier ones.
+    """
+    from harness import runner
+    from harness.store import find_cell
+
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
+    cell = find_cell(runs, name)
+    session.say(f"scoring {cell.path}", err=True)
+    with _progress() as progress:
+        result = _interruptible(
+            runner.score(
+                cell.path,
+                catalog=catalog,
+                data=data,
+                task=task,
+                progress=progress,
+                workers=workers,
+                unsafe_exec=unsafe_exec,
+                rescore=True,
+            )
+        )
+    code = output.exit_code((result,))
+    _close((result,), code, catalog=catalog, report_folder=None, as_json=as_json)
+    return code
+
+
+@click.command(short_help="Grade a task's own reference solutions.")
+@click.argument("task", metavar="TASK")
+@options.execution
+@options.data
+def check(
+    *,
+    task: str,
+    workers: int | None,
+    unsafe_exec: bool,
+    catalogs: tuple[Path, ...],
+    data_dir: Path | None,
+    offline: bool,
+) -> int:
+    """Grade TASK's reference solutions and compare the verdicts with the failures that the task declares.
+
+    Exit code: 0 the verdicts are exactly the declared ones, 1 they differ, 3 something could not be graded.
+    """
+    from harness import runner
+
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
+    with _progress() as progress:
+        found = _interruptible(
+            runner.check(task, catalog=catalog, data=data, progress=progress, workers=workers, unsafe_exec=unsafe_exec)
+        )
+    session.say(f"{found.task}: {found.checked - len(found.failed)} of {found.checked} references pass")
+    for title, names in (
+        ("fail, and the task does not declare it", found.unexpected),
+        ("pass, and the task declares that they fail", found.repaired),
+        ("could not be graded", [f"{name} ({why})" for name, why in found.unscored.items()]),
+    ):
+        if names:
+            session.say(f"{title}: {', '.join(names)}")
+    if found.unexpected or found.repaired:
+        return EXIT_ERROR
+    return output.EXIT_UNSCORED if found.unscored else output.EXIT_COMPLETE
+
+
+def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work``; a signal that ends it early is told as an interruption."""
+    from harness.runner.interrupt import InterruptedRunError
+
+    try:
+        return asyncio.run(work)
+    except InterruptedRunError:
+        raise KeyboardInterrupt from None
+
+
+def _plan(models: Sequence[str], tasks: tuple[str, ...], items: str | None, rest: dict[str, Any]) -> RunPlan:
+    from harness.runner import RunPlan
+
+    sampling = options.overrides(rest)
+    return RunPlan(
+        models=tuple(dict.fromkeys(models)),
+        tasks=tasks,
+        runs=rest["runs"],
+        limit=rest["limit"],
+        items=_items(items),
+        attempts=rest["attempts"],
+        seed=rest["seed"],
+        sampling=sampling,
+        chat_format=rest["chat_format"],
+        engine=_engine_options(rest),
+        workers=rest["workers"],
+        unsafe_exec=rest["unsafe_exec"],
+    )
+
+
+def _engine_options(rest: dict[str, Any]) -> EngineOptions:
+    from harness.engines import EngineOptions
+
+    return EngineOptions(
+        concurrency=rest["concurrency"],
+        timeout=rest["timeout"],
+        tries=rest["tries"],
+        weights_id=rest["weights_id"],
+        stage=rest["stage"],
+        api=rest["api"],
+    )
+
+
+def _items(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter("name at least one item, such as --items HumanEval/3,HumanEval/7")
+    return names
+
+
+def _progress() -> Lines | LiveBar:
+    from harness.cli.progress import open_progress
+
+    return open_progress()
+
+
+def _close(
+    cells: Sequence[CellResult],
+    code: int,
+    failure: Failure | None = None,
+    *,
+    catalog: Catalog,
+    report_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the comparison (on stderr beside a JSON document), write the report, print the document."""
+    if cells:
+        from harness import reporting
+        from harness.cli.comparison import compared
+
+        comparison = compared([Path(cell.path) for cell in cells], catalog)
+        reporting.terminal(comparison, session.console(stderr=as_json))
+        if report_folder is not None:
+            for path in reporting.write(comparison, report_folder):
+                session.say(f"wrote {path}", err=as_json)
+    if as_json:
+        output.print_document(output.document(cells, code, failure))
+
+
+def _this_command() -> str:
+    return redact(shlex.join(["harness", *sys.argv[1:]]))

@@ -1,0 +1,90 @@
+"""What most commands begin with: the catalog, the data, and text made safe for a terminal."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.failures import spelled
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.catalog import Catalog
+    from harness.datasets import DataStore
+
+_GLOB = frozenset("*?[")
+
+
+def load_catalog(folders: Sequence[Path]) -> Catalog:
+    """Load the shipped catalog, the plug-ins' and the user's folders; a folder that is absent is a usage error."""
+    from harness.catalog import Catalog
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"--catalog {folder}: no such folder", "name a folder with tasks/, judges/ or reports/ inside"
+            )
+    return Catalog.load(tuple(folders))
+
+
+def open_data(data_dir: Path | None, *, offline: bool) -> DataStore:
+    """Open the data store over cache and mirrors; downloads are shown on stderr."""
+    from harness.cli.progress import Downloads
+    from harness.datasets import DataStore, default_cache, mirrors_from_environment
+
+    if data_dir is not None and not data_dir.is_dir():
+        raise UsageError(f"--data-dir {data_dir}: no such folder", "name the folder that holds the data files")
+    return DataStore(mirrors_from_environment(data_dir), default_cache(), progress=Downloads(), offline=offline)
+
+
+def expand_tasks(patterns: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
+    """Replace globs (``humaneval/*``) by the tasks they match, keeping the order and dropping repeats."""
+    known = catalog.tasks()
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        if not _GLOB & set(pattern):
+            catalog.task(pattern)
+            names[pattern] = None
+            continue
+        matched = fnmatch.filter(known, pattern)
+        if not matched:
+            hint = spelled(pattern.rstrip("*?/"), known)
+            raise UsageError(f"--task {pattern}: matches no task", hint or "see harness list tasks")
+        names.update(dict.fromkeys(matched))
+    return tuple(names)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for tables; as wide as the terminal, and wide enough where there is none."""
+    from rich.console import Console
+
+    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not found.is_terminal:
+        found = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=120)
+    return found
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns that never wrap, so that paths and names can be copied and searched."""
+    from rich.cells import cell_len
+
+    from harness.reporting import plain
+
+    lines = [list(columns), *([plain(text) for text in row] for row in rows)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(columns))]
+    for line in lines:
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print text that may contain anything: control characters are made visible."""
+    from harness.reporting import plain
+
+    click.echo(plain(text), err=err)

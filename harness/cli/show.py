@@ -1,0 +1,145 @@
+"""``harness show``, ``harness runs`` and ``harness report``: what is asked, what was answered, how it compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options, session
+from harness.cli.progress import number
+from harness.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from harness.store import CellView
+    from harness.types import Estimate
+
+
+@click.command(short_help="Show what a task asks, a run, or one item of a run.")
+@click.argument("what", metavar="task|RUN")
+@click.argument("item", required=False, metavar="[NAME|ITEM]")
+@click.option("--format", "chat_format", metavar="F", help="Render a task's prompt in this chat format.")
+@options.runs
+@options.data
+def show(
+    *,
+    what: str,
+    item: str | None,
+    chat_format: str | None,
+    runs: Path,
+    catalogs: tuple[Path, ...],
+    data_dir: Path | None,
+    offline: bool,
+) -> int:
+    """Show what a task asks, what a run is, or one item of a run.
+
+    \b
+    harness show task humaneval/zero-shot      prompt, sampling, scorer, identities
+    harness show RUN                           a run's manifest and its scorings
+    harness show RUN HumanEval/3               what was asked, answered and scored
+    """  # noqa: D301 - click's mark of a paragraph that is not wrapped is the character \b itself
+    if what != "task":
+        _show_run(runs, what, item)
+        return 0
+    if item is None:
+        raise UsageError("harness show task: which task?", "see harness list tasks")
+    from harness.cli.asked import task_lines
+
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
+    for line in task_lines(catalog, data, item, chat_format):
+        session.say(line)
+    return 0
+
+
+@click.command(short_help="List the runs.")
+@options.runs
+@options.as_json
+def runs(*, runs: Path, as_json: bool) -> int:
+    """List the run cells, each with its state and headline number."""
+    from harness.store import find_cells
+
+    problems: list[StoreError] = []
+    cells = find_cells(runs, problems)
+    for problem in problems:
+        session.say(f"left out: {problem}", err=True)
+    if as_json:
+        from harness.cli.output import FORMAT, print_document
+
+        print_document({"format": FORMAT, "runs": [_summary(cell) for cell in cells]})
+        return 0
+    if not cells:
+        session.say(f"no runs in {runs}; make one with harness run, or name another folder with --runs")
+        return 0
+    session.print_table(("model", "task", "state", "number", "started", "folder"), [_row(cell) for cell in cells])
+    return 0
+
+
+@click.command(short_help="Write table, figure and page of some runs.")
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
+@click.option("--report", "report_name", default="comparison", show_default=True, metavar="NAME")
+@options.runs
+@options.catalog
+def report(*, names: tuple[str, ...], out: Path, report_name: str, runs: Path, catalogs: tuple[Path, ...]) -> int:
+    """Compare RUNs (all in --runs where none is named) and write table, figure and page to DIR."""
+    from harness import reporting
+    from harness.cli.comparison import compared
+    from harness.store import find_cell, find_cells
+
+    catalog = session.load_catalog(catalogs)
+    cells = [find_cell(runs, name) for name in names] if names else find_cells(runs)
+    if not cells:
+        raise UsageError(f"no runs in {runs}", "make one with harness run, or name another folder with --runs")
+    comparison = compared([cell.path for cell in cells], catalog, report_name)
+    reporting.terminal(comparison, session.console())
+    for path in reporting.write(comparison, out):
+        session.say(f"wrote {path}")
+    return 0
+
+
+def _show_run(root: Path, name: str, item: str | None) -> None:
+    from harness.cli.asked import run_lines
+    from harness.store import find_cell
+
+    cell = find_cell(root, name)
+    if item is None:
+        for line in run_lines(cell):
+            session.say(line)
+        return
+    from harness.reporting import show_item
+
+    for line in show_item(cell, item):
+        click.echo(line)
+
+
+def _row(cell: CellView) -> tuple[str, ...]:
+    manifest = cell.manifest
+    started = manifest.invocations[-1].started if manifest.invocations else "-"
+    return manifest.model.name, manifest.task.name, manifest.state, _headline(cell), started, str(cell.path)
+
+
+def _headline(cell: CellView) -> str:
+    found = _newest(cell)
+    return number(found[0]) if found else "-"
+
+
+def _newest(cell: CellView) -> list[Estimate]:
+    scorings = list(cell.scorings())
+    if not scorings:
+        return []
+    return [estimate for estimate in cell.estimates(scorings[-1]) if estimate.slice is None]
+
+
+def _summary(cell: CellView) -> dict[str, object]:
+    manifest = cell.manifest
+    return {
+        "path": str(cell.path),
+        "ask_id": manifest.ask_id,
+        "task": manifest.task.name,
+        "model": manifest.model.name,
+        "state": manifest.state,
+        "expected": manifest.expected,
+        "estimates": _newest(cell),
+    }

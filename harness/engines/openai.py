@@ -1,0 +1,222 @@
+"""Third-party APIs through the official client: ``openai:NAME``, chat completions only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.catalog import suggestion
+from harness.engines import EngineOptions, Prepared
+from harness.engines.address import OPENAI_KEY, parse_address
+from harness.engines.payload import Reply, check_model, decode, plain, read_reply, sampling_fields, status_failure
+from harness.engines.reasoning import split_reasoning
+from harness.engines.record import Clock, completion, concurrency
+from harness.engines.retry import Retry, TryError
+from harness.errors import EngineError, RequestError, UsageError
+from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request, Sample, Stage, Task
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+DEFAULT_CONCURRENCY = 8
+_BASE_URL = "OPENAI_BASE_URL"
+_HOME = "https://api.openai.com/v1"
+_PROBE_SECONDS = 30.0
+_KEY_REMEDY = f"set {OPENAI_KEY} to a key that this service takes"
+_STANDARD = frozenset({"temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"})
+
+
+class OpenAI:
+    """Asks a chat API through the official client, whose own retries are off: ours count and honour ``Retry-After``.
+
+    ``OPENAI_API_KEY`` is required; ``OPENAI_BASE_URL`` names another service.
+
+    Args:
+        target: The model's name at the service.
+        options: What the command line says.
+
+    Raises:
+        UsageError: The name is empty, or an option is malformed.
+    """
+
+    def __init__(self, target: str, options: EngineOptions) -> None:
+        if not target:
+            raise UsageError("--model openai: names no model", "write openai:NAME")
+        self.concurrency = concurrency(options, DEFAULT_CONCURRENCY)
+        self.facts = EngineFacts(name="openai")
+        self.model = ModelFacts(name=target, identity="declared", weights=options.weights_id)
+        self._name = target
+        self._options = options
+        self._retry = Retry(options.tries)
+        self._slots = asyncio.Semaphore(self.concurrency)
+        self._stages: dict[str, Stage] = {}
+        self._length = "max_tokens"
+        self._notes: tuple[str, ...] = ()
+        self._client: AsyncOpenAI | None = None
+        self._key = ""
+
+    async def __aenter__(self) -> Self:
+        """Make the client and check key and model name.
+
+        Raises:
+            EngineError: The key is missing or refused, nothing answers, or OpenAI has no such model.
+        """
+        self._key = os.environ.get(OPENAI_KEY, "").strip()
+        if not self._key:
+            raise EngineError(f"openai:{self._name}: no API key", f"set {OPENAI_KEY}")
+        import openai
+
+        base = os.environ.get(_BASE_URL, "").strip() or _HOME
+        address = parse_address(base)
+        self.facts = EngineFacts(name="openai", version=openai.__version__)
+        self.model = ModelFacts(
+            name=self._name,
+            identity="declared",
+            weights=self._options.weights_id,
+            declared={"url": address.base, "served": self._name},
+        )
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key, base_url=base, max_retries=0, timeout=self._options.timeout
+        )
+        try:
+            await self._check_model(self._client, address.base)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close all connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _check_model(self, client: AsyncOpenAI, base: str) -> None:
+        try:
+            body = await self._exchange(client.models.with_raw_response.list(timeout=_PROBE_SECONDS), _PROBE_SECONDS)
+        except TryError as failure:
+            if failure.code in {"http-401", "http-403"}:
+                raise EngineError(f"{base}: {failure}", _KEY_REMEDY) from failure
+            if failure.code in {"connection", "timeout"}:
+                raise EngineError(f"{base}: {failure}", f"check the network and {_BASE_URL}") from failure
+            return  # services without a list of models work all the same
+        data = body.get("data") if isinstance(body, dict) else None
+        names = [entry["id"] for entry in data or () if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        if not names or self._name in names:
+            return
+        said = f"{base}: lists no model '{self._name}'; {plain(suggestion(self._name, names))}"
+        if base == _HOME:
+            raise EngineError(said, "write openai:NAME with a listed name")
+        self._notes = (said,)  # others list only a part of what they serve
+
+    def settings(self) -> Mapping[str, Any]:
+        """Nothing: such a service has no settings of ours."""
+        return {}
+
+    async def prepare(self, task: Task, samples: Sequence[Sample], chat_format: str) -> Prepared:
+        """Check that a chat API can answer ``task``.
+
+        Raises:
+            EngineError: The task needs a rendered prompt, log-likelihoods or a token count.
+        """
+        remedy = "serve the model yourself and use --model http://HOST:PORT/v1#NAME"
+        if task.kind == "loglikelihood":
+            raise EngineError(f"{task.name}: asks for log-likelihoods, which a chat API does not give", remedy)
+        if chat_format != "tokenizer" or task.prompt.template is not None:
+            raise EngineError(
+                f"{task.name}: its prompt is rendered text (format '{chat_format}'), which a chat API cannot take",
+                f"use --format tokenizer where the task pins no format, else {remedy}",
+            )
+        if task.sampling.max_total_tokens is not None:
+            raise EngineError(
+                f"{task.name}: max_total_tokens needs a count of the prompt's tokens, which this API does not give",
+                f"override with --max-new-tokens, else {remedy}",
+            )
+        self._stages[task.name] = task.stage
+        return Prepared(notes=self._notes)
+
+    async def ask(self, request: Request) -> Completion:
+        """Answer one request.
+
+        Raises:
+            RequestError: It failed for good; codes as of the endpoint engine.
+        """
+        stage = self._stages.get(request.task)
+        if stage is None:
+            raise EngineError(f"{request.task}: asked before it was prepared", "call prepare() first")
+        if not isinstance(request, Generate) or request.messages is None:
+            raise RequestError("unsupported", "a chat API takes messages only")
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        async with self._slots:
+            clock = Clock()
+            reply, tries = await self._retry.run(lambda: self._try(messages, request))
+            text, reasoning = split_reasoning(reply.text, reply.reasoning, lone_close=stage == "reply")
+            return completion(
+                request,
+                clock,
+                text=text,
+                reasoning=reasoning,
+                stage=stage,
+                finish_reason=reply.finish_reason,
+                prompt_tokens=reply.prompt_tokens,
+                completion_tokens=reply.completion_tokens,
+                max_tokens=request.sampling.max_new_tokens,
+                tries=tries,
+            )
+
+    async def _try(self, messages: Any, request: Generate) -> Reply:
+        """Try once; where the service knows the bound on length by its newer name only, try again with that.
+
+        OpenAI's reasoning models refuse ``max_tokens``; other services know nothing else.
+        """
+        length = self._length
+        try:
+            return await self._create(messages, request, length)
+        except TryError as failure:
+            if failure.code != "http-400" or length != "max_tokens" or "max_completion_tokens" not in str(failure):
+                raise
+            self._length = "max_completion_tokens"
+        return await self._create(messages, request, self._length)
+
+    async def _create(self, messages: Any, request: Generate, length: str) -> Reply:
+        assert self._client is not None, "the engine is entered before it is asked"
+        fields = sampling_fields(request.sampling, request.seed, request.sampling.max_new_tokens, length=length)
+        known = {key: value for key, value in fields.items() if key in _STANDARD}
+        extra = {key: value for key, value in fields.items() if key not in _STANDARD} or None
+        call = self._client.chat.completions.with_raw_response.create(
+            model=self._name, messages=messages, extra_body=extra, **known
+        )
+        reply = read_reply(await self._exchange(call, self._options.timeout))
+        check_model(reply.model, self._name)
+        return reply
+
+    async def _exchange(self, call: Any, seconds: float) -> Any:
+        """Await one call of the client and read its body ourselves; the client's time-out alone would allow a drip.
+
+        Raises:
+            TryError: As for the endpoint engine.
+        """
+        import openai
+
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await call
+            return decode(raw.content)
+        except (TimeoutError, openai.APITimeoutError) as error:
+            raise TryError("timeout", f"no complete response within {seconds:g} s") from error
+        except openai.APIStatusError as error:
+            failure = status_failure(error.status_code, error.response.content, error.response.headers, _KEY_REMEDY)
+            shown = self._redact(str(failure))
+            raise TryError(failure.code, shown, again=failure.again, wait=failure.wait) from error
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            name = type(cause).__name__ if cause is not None else ""
+            said = self._redact(plain(str(cause or error)) or name)
+            # A peer that leaves in the middle of a response is told apart from one that was never reached.
+            cut = name in {"RemoteProtocolError", "ReadError"}
+            raise TryError("cut" if cut else "connection", said) from error
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._key, "***")

@@ -1,0 +1,214 @@
+"""The OpenAI protocol's bodies: sampling out, replies and refusals in. Knows no transport."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from harness.engines.retry import TryError, retry_after
+from harness.types import Sampling
+
+_PASSING = frozenset({408, 409, 425, 429})
+"""Client errors that pass: time-out, conflict, too early, too many."""
+_CONTEXT = re.compile(r"context[ _-]?(length|window|size)|maximum model length|max_model_len", re.IGNORECASE)
+_VERSIONED = re.compile(r"[-:@](latest|\d{3,4}|\d{4}-?\d{2}-?\d{2})")
+_MESSAGE_LENGTH = 300
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What one choice of a response says. ``reasoning`` is the server's own field, not yet parted from ``text``."""
+
+    text: str
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    model: str | None = None
+
+
+def sampling_fields(
+    sampling: Sampling, seed: int, max_tokens: int | None, *, length: str = "max_tokens"
+) -> dict[str, Any]:
+    """Sampling as request fields. What the OpenAI protocol lacks is sent only where it is not neutral.
+
+    Args:
+        sampling: The task's.
+        seed: This request's.
+        max_tokens: Bound on the reply, in tokens.
+        length: Name of the field that takes the bound.
+    """
+    fields: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": seed}
+    if max_tokens is not None:
+        fields[length] = max_tokens
+    if sampling.stop:
+        fields["stop"] = list(sampling.stop)
+    if sampling.top_k:
+        fields["top_k"] = sampling.top_k
+    if sampling.min_p:
+        fields["min_p"] = sampling.min_p
+    if sampling.min_tokens:
+        # More than the clamped length would be refused by the server.
+        fields["min_tokens"] = sampling.min_tokens if max_tokens is None else min(sampling.min_tokens, max_tokens)
+    return fields
+
+
+def decode(raw: bytes) -> Any:
+    """Read a response body.
+
+    Raises:
+        TryError: ``encoding`` where it is not UTF-8, ``bad-json`` where it is not JSON.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TryError("encoding", f"the response is not UTF-8 (byte {error.start} of {len(raw)})") from error
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        shown = plain(text, 80) or "nothing"
+        raise TryError("bad-json", f"the response is not JSON: {shown}") from error
+
+
+def read_reply(body: Any) -> Reply:
+    """Read the first choice of a ``/v1/completions`` or ``/v1/chat/completions`` response.
+
+    Raises:
+        TryError: ``bad-json`` where the document has another form, ``empty-choices`` where it holds no answer.
+    """
+    choice = first_choice(body)
+    finish = _text(choice.get("finish_reason"))
+    message = choice.get("message")
+    holder: Mapping[str, Any] = message if isinstance(message, dict) else choice
+    text = _content(holder.get("content") if holder is message else holder.get("text"))
+    reasoning = _text(holder.get("reasoning_content")) or _text(holder.get("reasoning"))
+    if text is None and reasoning is None:
+        text = _text(holder.get("refusal"))
+        if text is None and finish is None:
+            raise TryError("empty-choices", "the response's choice holds neither text nor a finish reason")
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return Reply(
+        text=text or "",
+        reasoning=reasoning,
+        finish_reason=finish,
+        prompt_tokens=whole(usage.get("prompt_tokens")),
+        completion_tokens=whole(usage.get("completion_tokens")),
+        model=_text(body.get("model")),
+    )
+
+
+def first_choice(body: Any) -> Mapping[str, Any]:
+    """The first choice of a response.
+
+    Raises:
+        TryError: As `read_reply`.
+    """
+    if not isinstance(body, dict):
+        raise TryError("bad-json", f"the response is a JSON {type(body).__name__}, not an object")
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        said = server_message(body)
+        raise TryError("empty-choices", "the response holds no choices" + (f": {said}" if said else ""))
+    return choices[0]
+
+
+def check_model(reported: str | None, asked: str, aliases: Collection[str] = ()) -> None:
+    """Refuse an answer that names another model than the one asked; a response without a name passes.
+
+    A name counts as the same where it is an alias, where one is the last component of the other (``/models/wizard``
+    and ``wizard``), or where it adds a version (``gpt-4o`` answered by ``gpt-4o-2024-08-06``).
+
+    Raises:
+        TryError: ``wrong-model``; another try would mix two models' answers just the same.
+    """
+    if reported is None or not reported.strip():
+        return
+    names = {name.casefold() for name in (asked, *aliases)}
+    said = reported.strip().casefold()
+    if said in names or any(_same_path(said, name) for name in names):
+        return
+    if any(said.startswith(name) and _VERSIONED.fullmatch(said, len(name)) for name in names):
+        return
+    raise TryError("wrong-model", f"asked '{plain(asked)}', but '{plain(reported)}' answered", again=False)
+
+
+def status_failure(status: int, raw: bytes, headers: Mapping[str, str], key_remedy: str) -> TryError:
+    """What a response other than 2xx means.
+
+    Args:
+        status: HTTP status code.
+        raw: The body, or its beginning.
+        headers: Of the response, case-insensitive.
+        key_remedy: What to do about a refused key.
+    """
+    said = server_message(_maybe_json(raw)) or plain(raw.decode("utf-8", "replace"))
+    message = f"HTTP {status}" + (f": {said}" if said else "")
+    if status in (401, 403):
+        message += f" ({key_remedy})"
+    if status in (400, 413, 422) and _CONTEXT.search(said):
+        return TryError("context", message, again=False)
+    again = status in _PASSING or status >= 500
+    return TryError(f"http-{status}", message, again=again, wait=retry_after(headers) if again else None)
+
+
+def server_message(body: Any) -> str:
+    """The message of an error document in the forms that servers use; empty where there is none."""
+    if not isinstance(body, dict):
+        return ""
+    error = body.get("error")
+    found = error.get("message") if isinstance(error, dict) else error
+    for candidate in (found, body.get("message"), body.get("detail")):
+        if isinstance(candidate, str) and candidate.strip():
+            return plain(candidate)
+        if isinstance(candidate, list) and candidate:
+            return plain(json.dumps(candidate))
+    return ""
+
+
+def plain(text: str, length: int = _MESSAGE_LENGTH) -> str:
+    """One line of ``text`` without control and formatting characters, shortened to ``length`` characters."""
+    line = "".join(" " if char.isspace() else char for char in text[: 20 * length])
+    line = "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
+    line = " ".join(line.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def whole(value: Any) -> int | None:
+    """``value`` where it is a count, else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _maybe_json(raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except TryError:
+        return None
+
+
+def _content(value: Any) -> str | None:
+    """A message's content: text, or a list of parts of which the texts count."""
+    if isinstance(value, list):
+        texts = [_text(part.get("text")) or "" for part in value if isinstance(part, dict)]
+        return "".join(texts)
+    return _text(value)
+
+
+def utf8(text: str) -> str:
+    """``text`` with lone surrogates replaced: JSON can spell them, a UTF-8 journal cannot hold them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _text(value: Any) -> str | None:
+    return utf8(value) if isinstance(value, str) else None
+
+
+def _same_path(one: str, other: str) -> bool:
+    """Whether a bare name is the last component of a path or hub id; two hub ids of two owners are two models."""
+    if "/" in one and "/" in other and not (one.startswith("/") or other.startswith("/")):
+        return False
+    return one.rstrip("/").rpartition("/")[2] == other.rstrip("/").rpartition("/")[2]

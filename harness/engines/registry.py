@@ -1,0 +1,134 @@
+"""From what follows ``--model`` to an engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from harness.errors import EngineError, HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.engines import Engine, EngineOptions
+
+ENGINES: Mapping[str, str] = {
+    "http": "harness.engines.endpoint:Endpoint",
+    "https": "harness.engines.endpoint:Endpoint",
+    "openai": "harness.engines.openai:OpenAI",
+    "replay": "harness.engines.replay:Replay",
+    "reference": "harness.engines.reference:Reference",
+    "reference-with-faults": "harness.engines.reference:ReferenceWithFaults",
+}
+"""Scheme -> ``module:attr`` of a class called with ``(target, options)``; plug-ins (entry points ``harness.engines``)
+likewise. The target is what follows ``scheme:``; for http and https the whole URL."""
+
+_BARE = frozenset({"reference", "reference-with-faults"})
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-fA-F:]+\]):\d+(/.*)?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+_FORMS = "write http://HOST:PORT/v1#NAME, openai:NAME, replay:PATH, reference or reference-with-faults"
+
+
+def open_engine(model: str, options: EngineOptions) -> Engine:
+    """Make the engine that ``model`` means; nothing is contacted before it is entered.
+
+    Args:
+        model: ``http(s)://host/v1#served``, ``openai:NAME``, ``replay:PATH``, ``reference``,
+            ``reference-with-faults`` or a plug-in's ``scheme:rest``.
+        options: What the command line says about engines.
+
+    Raises:
+        EngineError: A checkpoint's path or hub id: says how to serve it.
+        UsageError: Nothing of these, or the engine refuses target or options.
+        HarnessError: A plug-in cannot be loaded.
+    """
+    from harness.catalog import registry
+
+    engines = registry("harness.engines", ENGINES)
+    scheme, target = _split(model, engines.names())
+    build = engines.load(scheme)
+    try:
+        engine = build(target, options)
+    except HarnessError:
+        raise
+    except Exception as error:
+        distribution = engines.distribution(scheme)
+        if distribution is None:
+            raise
+        raise HarnessError(
+            f"{distribution}: its engine '{scheme}' cannot be made: {type(error).__name__}: {error}",
+            "repair or uninstall this distribution",
+            code="plugin",
+        ) from error
+    return cast("Engine", engine)
+
+
+def model_name(model: str) -> str:
+    """The name by which people and folders know ``model``, as far as it shows without contacting anything.
+
+    An endpoint without ``#NAME`` is called by its host; the engine knows better once entered. No credentials of a URL
+    are part of it.
+    """
+    scheme, colon, target = model.partition(":")
+    if scheme in ("http", "https") and colon:
+        from harness.engines.address import parse_address
+
+        address = parse_address(model)
+        return address.served or urlsplit(address.base).netloc
+    if scheme == "replay" and colon:
+        from harness.engines.replay import replay_name
+
+        return replay_name(Path(target))
+    return target if colon and target else model
+
+
+def _split(model: str, names: tuple[str, ...]) -> tuple[str, str]:
+    """Scheme and target of ``model``; raises as `open_engine`."""
+    if model in names and (model in _BARE or model not in ENGINES):
+        return model, ""
+    scheme, colon, rest = model.partition(":")
+    if scheme in ("http", "https") and rest.startswith("//"):
+        return scheme, model
+    if colon and scheme in names and scheme not in ("http", "https"):
+        return scheme, rest
+    raise _unknown(model, names)
+
+
+def _unknown(model: str, names: tuple[str, ...]) -> HarnessError:
+    """What to say of a ``--model`` that no engine takes."""
+    if not model.strip():
+        return UsageError("--model is empty", _FORMS)
+    if _HOST.fullmatch(model.partition("#")[0]):
+        return UsageError(f"--model {_shown(model)}: not a URL", f"write http://{_shown(model)}")
+    path = Path(model).expanduser()
+    exists = _exists(path)
+    if exists and (path.is_file() or (path / "completions.jsonl").is_file()):
+        return UsageError(f"--model {model}: is a file of completions or a cell, not a model", f"write replay:{model}")
+    if exists or model.startswith((".", "/", "~")) or _HUB_ID.fullmatch(model):
+        what = "a checkpoint's folder" if exists else "a checkpoint's path or hub id"
+        return EngineError(
+            f"--model {model}: {what}; checkpoints are asked over HTTP",
+            f"serve it with vLLM: vllm serve {model} --served-model-name NAME --generation-config vllm --port 8000, "
+            "then use --model http://localhost:8000/v1#NAME",
+        )
+    scheme = model.partition(":")[0]
+    if _SCHEME.fullmatch(scheme):
+        from harness.catalog import suggestion
+
+        return UsageError(f"--model {_shown(model)}: unknown engine '{scheme}'; {suggestion(scheme, names)}", _FORMS)
+    return UsageError(f"--model {_shown(model)}: no engine takes this", _FORMS)
+
+
+def _shown(model: str) -> str:
+    """``model`` without what may be a user, a password or a query."""
+    head, mark, served = model.partition("#")
+    return head.partition("?")[0].rpartition("@")[2] + mark + served
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or a null byte: no path, whatever else it is
+        return False

@@ -1,0 +1,150 @@
+"""HTTP for the endpoint engine: one bounded JSON exchange over aiohttp, every way to fail told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.engines.address import Address, authorization, key_remedy
+from harness.engines.payload import decode, plain, status_failure
+from harness.engines.retry import TryError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_BODY = 64 * 1024 * 1024
+"""Longest response that is read, in bytes after decompression."""
+_MAX_ERROR_BODY = 64 * 1024
+_CONNECT_SECONDS = 30.0
+
+
+class Wire:
+    """Talks JSON to one endpoint. `open` before use, `close` after.
+
+    Redirects are not followed: a key would travel along, and the URL is part of the model's identity. Proxies of the
+    environment are used for other machines, never for this one.
+
+    Args:
+        address: Where the endpoint is.
+        timeout: Seconds that one exchange may take, from connecting to the last byte; a slow drip ends with it too.
+    """
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+        self._secrets: tuple[str, ...] = address.secrets
+
+    async def open(self) -> None:
+        """Make the session; nothing is sent yet."""
+        import aiohttp
+
+        from harness import __version__
+
+        headers = {"User-Agent": f"wizard-harness/{__version__}", "Accept": "application/json"}
+        value, secrets = authorization(self._address)
+        self._secrets += secrets
+        if value is not None:
+            headers["Authorization"] = value
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),  # the engine's own slots are the bound
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            trust_env=not self._address.loopback,
+        )
+
+    async def close(self) -> None:
+        """Close all connections; harmless when none is open."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def get(self, url: str, *, seconds: float | None = None) -> Any:
+        """GET ``url`` and read its JSON body; fails as `post` does."""
+        return await self._exchange("GET", url, None, seconds)
+
+    async def post(self, url: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Any:
+        """POST ``body`` as JSON to ``url`` and read the JSON body that comes back.
+
+        Raises:
+            TryError: ``connection``, ``timeout``, ``cut``, ``too-large``, ``encoding``, ``bad-json``, ``context`` or
+                ``http-<status>``. No message holds a key.
+        """
+        try:
+            data = msgspec.json.encode(body)
+        except UnicodeEncodeError as error:
+            raise TryError(
+                "encoding", "the prompt holds a lone surrogate, which UTF-8 cannot carry", again=False
+            ) from error
+        return await self._exchange("POST", url, data, seconds)
+
+    async def _exchange(self, method: str, url: str, data: bytes | None, seconds: float | None) -> Any:
+        try:
+            return await self._send(method, url, data, seconds or self._timeout)
+        except TryError as failure:
+            shown = self._redact(str(failure))
+            raise TryError(failure.code, shown, again=failure.again, wait=failure.wait) from failure.__cause__
+
+    async def _send(self, method: str, url: str, data: bytes | None, seconds: float) -> Any:
+        import aiohttp
+
+        assert self._session is not None, "the engine is entered before it is asked"
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, _CONNECT_SECONDS))
+        headers = {"Content-Type": "application/json"} if data is not None else None
+        answered = False
+        try:
+            async with self._session.request(
+                method, url, data=data, headers=headers, timeout=limits, allow_redirects=False
+            ) as response:
+                answered = True
+                if response.status >= 300:
+                    raise await self._refusal(response)
+                return decode(await _read(response, MAX_BODY))
+        except TimeoutError as error:  # aiohttp's own time-outs are kinds of it
+            raise TryError("timeout", f"no complete response within {seconds:g} s") from error
+        except aiohttp.InvalidURL as error:
+            raise TryError("connection", "the URL is not valid", again=False) from error
+        except (aiohttp.ClientError, OSError) as error:
+            said = plain(str(error)) or type(error).__name__
+            if answered:
+                raise TryError("cut", f"the response broke off: {said}") from error
+            raise TryError("connection", said) from error
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> TryError:
+        """What a status of 300 or more means; the body may be absent, broken or endless."""
+        import aiohttp
+
+        try:
+            raw = await _read(response, _MAX_ERROR_BODY)
+        except (TryError, aiohttp.ClientError, OSError):
+            raw = b""
+        if 300 <= response.status < 400:
+            return TryError(
+                f"http-{response.status}",
+                f"HTTP {response.status}: the server redirects; name its final URL",
+                again=False,
+            )
+        return status_failure(response.status, raw, response.headers, key_remedy(self._address))
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read a body of at most ``limit`` bytes.
+
+    Raises:
+        TryError: ``too-large``.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > limit:
+            raise TryError("too-large", f"the response is longer than {limit // 2**20} MiB", again=False)
+        parts.append(part)
+    return b"".join(parts)

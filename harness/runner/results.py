@@ -1,0 +1,115 @@
+"""From journals to a result: what is done, what is missing and why, the estimates, the published numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness import stats
+from harness.catalog import Catalog
+from harness.runner.grade import slices
+from harness.runner.invocation import now
+from harness.runner.job import answered
+from harness.store import Cell, Scoring
+from harness.types import CellResult, Estimate, Manifest, PublishedNumber, Sample, State, Task
+
+NOT_ASKED = "not-asked"
+"""Cause of an attempt that was never tried: the run ended before, or another command was to ask it."""
+
+Pair = tuple[str, int]
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell's number rests on.
+
+    Attributes:
+        expected: Pairs of sample and attempt.
+        done: Pairs with all their completions.
+        causes: Pairs without a score, each with why.
+        failed: How many of those have a recorded error.
+    """
+
+    expected: int
+    done: int
+    causes: dict[Pair, str]
+    failed: int
+
+
+def tally(cell: Cell, scoring: Scoring, asked: Task, samples: Sequence[Sample], attempts: int) -> Tally:
+    """Count a cell's pairs, and find the last recorded cause of each that has no score."""
+    causes: dict[Pair, str] = {}
+    done = 0
+    for sample in samples:
+        for attempt in range(attempts):
+            complete = answered(cell, asked, sample, attempt)
+            done += complete
+            if not scoring.has(sample.id, attempt):
+                causes[sample.id, attempt] = "unscored" if complete else NOT_ASKED
+    failed: set[Pair] = set()
+    if causes:
+        for error in cell.errors():
+            pair = (error.sample, error.attempt)
+            if pair in causes:
+                causes[pair] = error.code
+                failed.add(pair)
+    return Tally(expected=len(samples) * attempts, done=done, causes=causes, failed=len(failed))
+
+
+def estimate(
+    cell: Cell, scoring: Scoring, task: Task, samples: Sequence[Sample], attempts: int, count: Tally
+) -> tuple[Estimate, ...]:
+    """Estimate the headline metric of ``task`` over these samples."""
+    return stats.estimate(
+        scoring.scores(),
+        metric=task.metric,
+        k=task.k,
+        attempts=attempts,
+        expected_items=[sample.id for sample in samples],
+        errors=count.causes,
+        truncated={
+            (sample.id, attempt)
+            for sample in samples
+            for attempt in range(attempts)
+            if cell.truncated(sample.id, attempt)
+        },
+        slices=task.slices,
+        slices_of={sample.id: slices(task, sample) for sample in samples} if task.slices else None,
+    )
+
+
+def result(
+    cell: Cell, scoring: Scoring, task: Task, count: Tally, estimates: tuple[Estimate, ...], catalog: Catalog
+) -> CellResult:
+    """Put a cell's result together, with the numbers that others published for this model on this task."""
+    manifest = cell.manifest
+    return CellResult(
+        path=str(cell.path),
+        ask_id=manifest.ask_id,
+        task=manifest.task.name,
+        model=manifest.model.name,
+        state=manifest.state,
+        expected=count.expected,
+        done=count.done,
+        unscored=len(count.causes),
+        errors=count.failed,
+        score_id=scoring.score_id,
+        estimates=estimates,
+        published=published(catalog, manifest.model.name, task.name),
+    )
+
+
+def published(catalog: Catalog, model: str, task: str) -> tuple[PublishedNumber, ...]:
+    """Find the published numbers of a model, by its name or any alias, on a task."""
+    names = {model.casefold()}
+    known = catalog.known_model(model)
+    if known is not None:
+        names.update(name.casefold() for name in (known.name, *known.aliases))
+    return tuple(one for one in catalog.published() if one.task == task and one.model.casefold() in names)
+
+
+def close_manifest(manifest: Manifest, *, state: State, expected: int, exit_code: int) -> Manifest:
+    """Return the manifest of a cell whose invocation ends now."""
+    *earlier, last = manifest.invocations
+    ended = msgspec.structs.replace(last, ended=now(), exit=exit_code)
+    return msgspec.structs.replace(manifest, state=state, expected=expected, invocations=(*earlier, ended))

@@ -1,0 +1,40 @@
+"""docs/formats.md states every key of every record."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.store import ScoringFacts
+from harness.types import Completion, ErrorRecord, Estimate, Invocation, Manifest, Sampling, Score, Verdict
+
+PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+KEY = {"sample", "attempt", "turn"}
+
+
+def _section(title: str) -> str:
+    """The text below a heading, up to the next one."""
+    _, _, rest = PAGE.replace("\\", "").partition(f"## {title}\n")
+    assert rest, title
+    return rest.split("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("manifest.json", Manifest),
+        ("manifest.json", Invocation),
+        ("manifest.json", Sampling),
+        ("completions.jsonl", Completion),
+        ("errors.jsonl", ErrorRecord),
+        ("verdicts/<judge8>.jsonl", Verdict),
+        ("scores/<score8>/scoring.json", ScoringFacts),
+        ("scores/<score8>/scores.jsonl", Score),
+        ("scores/<score8>/estimates.json", Estimate),
+    ],
+)
+def test_every_key_is_stated(title: str, kind: type) -> None:
+    stated = set(re.findall(r"`(\w+)`", _section(title)))
+    assert set(kind.__struct_fields__) - KEY <= stated  # type: ignore[attr-defined]
