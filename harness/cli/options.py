@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 
 DEFAULT_RUNS = Path("results/runs")
 
@@ -53,9 +52,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Sandbox workers.")
 unsafe_exec = click.option(
     "--unsafe-exec", is_flag=True, help="Execute model-written code even where no sandbox works. Recorded."
-)
-report_name = click.option(
-    "--report-name", default="comparison", show_default=True, metavar="NAME", help="Which report to draw."
 )
 
 data = stacked(catalog, data_dir, offline)

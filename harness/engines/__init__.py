@@ -76,6 +76,6 @@ class Engine(Protocol):
 
 
 # At the end: the modules behind these names use the classes above.
-from harness.engines.registry import ENGINES, model_name, open_engine  # noqa: E402
+from harness.engines.registry import ENGINES, open_engine  # noqa: E402
 
-__all__ = ["ENGINES", "Engine", "EngineOptions", "Prepared", "model_name", "open_engine"]
+__all__ = ["ENGINES", "Engine", "EngineOptions", "Prepared", "open_engine"]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from harness.errors import EngineError, HarnessError, UsageError
 
@@ -63,25 +62,6 @@ def open_engine(model: str, options: EngineOptions) -> Engine:
             code="plugin",
         ) from error
     return cast("Engine", engine)
-
-
-def model_name(model: str) -> str:
-    """The name by which people and folders know ``model``, as far as it shows without contacting anything.
-
-    An endpoint without ``#NAME`` is called by its host; the engine knows better once entered. No credentials of a URL
-    are part of it.
-    """
-    scheme, colon, target = model.partition(":")
-    if scheme in ("http", "https") and colon:
-        from harness.engines.address import parse_address
-
-        address = parse_address(model)
-        return address.served or urlsplit(address.base).netloc
-    if scheme == "replay" and colon:
-        from harness.engines.replay import replay_name
-
-        return replay_name(Path(target))
-    return target if colon and target else model
 
 
 def _split(model: str, names: tuple[str, ...]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from harness.engines import EngineOptions, Prepared
-from harness.engines.payload import plain, utf8
+from harness.engines.payload import plain
 from harness.engines.reasoning import split_reasoning
 from harness.engines.record import Clock, completion, concurrency
 from harness.errors import EngineError, RequestError, UsageError
@@ -35,7 +35,7 @@ class Replay:
     announced. The identity is the sha256 of the file's bytes (of a cell: of its ``completions.jsonl``) with the stage.
 
     Args:
-        target: The path.
+        target: The path, or ``PATH#NAME`` to say whose answers they are (so that published numbers are found).
         options: What the command line says; ``stage`` is what the completions are.
 
     Raises:
@@ -47,9 +47,9 @@ class Replay:
             raise UsageError("--model replay: names no file", "write replay:PATH")
         self.concurrency = concurrency(options, DEFAULT_CONCURRENCY)
         self.facts = EngineFacts(name="replay")
-        self._path = Path(target).expanduser()
+        self._path, self._name = _split(target)
         self._options = options
-        self.model = ModelFacts(name=replay_name(self._path), identity="replay")
+        self.model = ModelFacts(name=self._name, identity="replay")
         self._replayed: Replayed | None = None
         self._rows: dict[tuple[str, int, int], ReplayRow] = {}
 
@@ -75,7 +75,7 @@ class Replay:
         self._replayed = replayed
         self._rows = {(row.sample, row.attempt, row.turn): row for row in replayed.rows}
         declared = {"model": plain(replayed.model)} if replayed.model else {}
-        self.model = ModelFacts(name=replay_name(self._path), identity="replay", weights=sha256, declared=declared)
+        self.model = ModelFacts(name=self._name, identity="replay", weights=sha256, declared=declared)
 
     def settings(self) -> Mapping[str, Any]:
         """Nothing: the file is in the model's identity."""
@@ -158,9 +158,8 @@ class Replay:
         return completion(
             request,
             clock,
-            # Peers' files spell lone surrogates, which a UTF-8 journal cannot hold.
-            text=utf8(text),
-            reasoning=None if reasoning is None else utf8(reasoning),
+            text=text,
+            reasoning=reasoning,
             stage=row.stage,
             finish_reason=row.finish_reason,
             logprobs=row.logprobs,
@@ -168,9 +167,17 @@ class Replay:
         )
 
 
+def _split(target: str) -> tuple[Path, str]:
+    """Path and name of ``PATH`` or ``PATH#NAME``; a file whose own name holds a ``#`` is found as it is."""
+    whole = Path(target).expanduser()
+    path, mark, name = target.rpartition("#")
+    if not mark or not path or not name or whole.exists():
+        return whole, replay_name(whole)
+    return Path(path).expanduser(), plain(name, 200)
+
+
 def replay_name(path: Path) -> str:
     """What replayed answers are called: the model of a cell, else the file's stem."""
-    path = path.expanduser()
     folder = path.parent if path.name == _JOURNAL else path
     try:
         manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())

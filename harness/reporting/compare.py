@@ -39,7 +39,8 @@ def compare(
 
     Of each cell the newest finished scoring of each task counts (a cell can be scored by the rules of several). A
     published number belongs to a row where model (by name or alias), task and metric agree; its difference is
-    computed only where the row is the whole data set under the task's own sampling.
+    computed only where the row is the whole data set under the task's own sampling. Where no number of that protocol
+    exists, those of the benchmark's other protocols are shown as not comparable.
 
     Args:
         cells: The cells, in any order.
@@ -232,7 +233,10 @@ def _with_published(
     references: dict[tuple[str, str], int] = {}
     found = []
     for row in rows:
-        entries = index.get((_canonical(row.model, canonical), row.task, row.metric), []) if row.slice is None else []
+        name = _canonical(row.model, canonical)
+        entries = index.get((name, row.task, row.metric), []) if row.slice is None else []
+        if not entries and row.slice is None:
+            entries = [entry for key, related in index.items() for entry in related if _is_related(key, name, row)]
         told = tuple(
             _beside(
                 row, origins[row.origin], entry, references.setdefault((entry.source, entry.note), len(references) + 1)
@@ -255,8 +259,15 @@ def _canonical(name: str, canonical: Mapping[str, str]) -> str:
     return name
 
 
+def _is_related(key: tuple[str, str, str], model: str, row: Row) -> bool:
+    """Whether a number is this model's on the same benchmark and metric, made by another protocol."""
+    return (key[0], key[2]) == (model, row.metric) and key[1].partition("/")[0] == row.task.partition("/")[0]
+
+
 def _beside(row: Row, origin: Origin, entry: PublishedNumber, reference: int) -> Published:
     why_not = [*row.marks, *(["other sampling"] if origin.overrides else [])]
+    if entry.task != row.task:
+        why_not.append(f"made by {entry.task}")
     difference = inside = None
     if row.value is None or row.low is None or row.high is None:
         why_not.append("nothing scored")

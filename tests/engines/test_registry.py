@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.engines import ENGINES, EngineOptions, model_name, open_engine
+from harness.engines import ENGINES, EngineOptions, open_engine
 from harness.engines.endpoint import Endpoint
 from harness.engines.openai import OpenAI
 from harness.engines.reference import Reference, ReferenceWithFaults
@@ -15,19 +15,18 @@ OPTIONS = EngineOptions()
 
 
 @pytest.mark.parametrize(
-    ("model", "kind", "name"),
+    ("model", "kind"),
     [
-        ("http://localhost:8000/v1#org/wizard", Endpoint, "org/wizard"),
-        ("https://u:p@example.org:8443/v1?k=v", Endpoint, "example.org:8443"),
-        ("openai:gpt-4o", OpenAI, "gpt-4o"),
-        ("replay:some/samples.jsonl.gz", Replay, "samples"),
-        ("reference", Reference, "reference"),
-        ("reference-with-faults", ReferenceWithFaults, "reference-with-faults"),
+        ("http://localhost:8000/v1#org/wizard", Endpoint),
+        ("https://u:p@example.org:8443/v1?k=v", Endpoint),
+        ("openai:gpt-4o", OpenAI),
+        ("replay:some/samples.jsonl.gz", Replay),
+        ("reference", Reference),
+        ("reference-with-faults", ReferenceWithFaults),
     ],
 )
-def test_what_a_model_means(model: str, kind: type, name: str) -> None:
+def test_what_a_model_means(model: str, kind: type) -> None:
     assert type(open_engine(model, OPTIONS)) is kind
-    assert model_name(model) == name
 
 
 def test_every_builtin_can_be_loaded() -> None:
@@ -98,7 +97,6 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plug_in() -> None:
     engine: Any = open_engine("plugged:rest:of#it", OPTIONS)
     assert engine.target == "rest:of#it"
-    assert model_name("plugged:rest:of#it") == "rest:of#it"
     bare: Any = open_engine("plugged", OPTIONS)
     assert bare.target == ""
 

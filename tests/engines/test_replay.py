@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.engines import EngineOptions, model_name, open_engine
+from harness.engines import EngineOptions, open_engine
 from harness.engines.replay import Replay
 from harness.errors import DataError, EngineError, RequestError
 from harness.types import Sample
@@ -111,7 +111,6 @@ async def test_a_cell_keeps_its_model_name_reasoning_and_finish(tmp_path: Path) 
     }
     journal = write(cell / "completions.jsonl", row)
     for path in (cell, journal):
-        assert model_name(f"replay:{path}") == "org/wizard"
         async with Replay(str(path), OPTIONS) as engine:
             await engine.prepare(make_task(), make_samples(1), "raw")
             answer = await engine.ask(generate())
@@ -137,14 +136,24 @@ async def test_likelihoods_of_a_cell(tmp_path: Path) -> None:
     assert answer.kind == "loglikelihood"
 
 
-async def test_lone_surrogates_do_not_reach_the_journal(tmp_path: Path) -> None:
+async def test_lone_surrogates_are_kept_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"sample": "own/0", "text": "a\\ud800"}\n')
     async with Replay(str(file), OPTIONS) as engine:
         await engine.prepare(make_task(), make_samples(1), "raw")
-        assert (await engine.ask(generate())).text == "a\ufffd"
+        assert (await engine.ask(generate())).text == "a\ud800"
 
 
 async def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.jsonl"):
         await Replay(str(tmp_path / "none.jsonl"), OPTIONS).__aenter__()
+
+
+async def test_a_name_behind_the_path_says_whose_answers_they_are(tmp_path: Path) -> None:
+    row = {"sample": "0", "text": "x"}
+    path = write(tmp_path / "odd#file.jsonl", row)
+    plain_path = write(tmp_path / "file.jsonl", row)
+    async with Replay(f"{plain_path}#WizardCoder-33B-V1.1", OPTIONS) as engine:
+        assert engine.model.name == "WizardCoder-33B-V1.1"
+    async with Replay(str(path), OPTIONS) as engine:
+        assert engine.model.name == "odd#file"

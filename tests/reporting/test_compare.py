@@ -93,9 +93,17 @@ def test_difference_and_interval(make_cell: Make, value: float, inside: bool) ->
     )  # fmt: skip
 
 
-def test_another_task_or_metric_is_never_beside_it(make_cell: Make) -> None:
-    published = [number("wizard-7b", 0.5, task="toy/few-shot"), number("wizard-7b", 0.5, metric="pass@10")]
+def test_another_benchmark_or_metric_is_never_beside_it(make_cell: Make) -> None:
+    published = [number("wizard-7b", 0.5, task="other/zero-shot"), number("wizard-7b", 0.5, metric="pass@10")]
     assert compare([make_cell()], published, []).rows[0].published == ()
+
+
+def test_another_protocol_of_the_benchmark_is_shown_as_not_comparable(make_cell: Make) -> None:
+    other = number("wizard-7b", 0.5, task="toy/few-shot")
+    (entry,) = compare([make_cell()], [other], []).rows[0].published
+    assert (entry.difference, entry.incomparable) == (None, "made by toy/few-shot")
+    (entry,) = compare([make_cell()], [other, number("wizard-7b", 0.5)], []).rows[0].published
+    assert entry.incomparable == ""
 
 
 @pytest.mark.parametrize(
