@@ -7,12 +7,14 @@ import contextlib
 import os
 from typing import Self
 
-from harness.errors import SandboxError
+from harness.errors import SandboxError, UsageError
 from harness.sandbox.canary import CANARY
 from harness.sandbox.inside import jail
 from harness.sandbox.trial import Outcome, Trial
-from harness.sandbox.worker import Worker, WorkerDiedError
+from harness.sandbox.worker import Worker
+from harness.sandbox.zygote import ZygoteDiedError
 
+DEFAULT_MEMORY_BYTES = 4 << 30
 _LIVES = 2
 
 
@@ -22,16 +24,30 @@ class Sandbox:
     Args:
         workers: Trials at a time; None: one for each processor this process may use.
         unsafe: Run without walls where the kernel has none (``--unsafe-exec``).
+        memory_bytes: Address space of each process.
+
+    Raises:
+        UsageError: More workers than any machine of this size can use.
+        SandboxError: The kernel offers no jail.
     """
 
-    def __init__(self, *, workers: int | None = None, unsafe: bool = False) -> None:
-        self.workers = workers or len(os.sched_getaffinity(0))
+    def __init__(
+        self, *, workers: int | None = None, unsafe: bool = False, memory_bytes: int = DEFAULT_MEMORY_BYTES
+    ) -> None:
+        processors = len(os.sched_getaffinity(0))
+        if workers is not None and workers > (most := max(64, 16 * processors)):
+            raise UsageError(
+                f"--workers {workers}: each is a process of its own, and this machine has {processors} processors",
+                f"ask for {most} at most; one for each processor is the default",
+            )
+        self._memory_bytes = memory_bytes
+        self.workers = workers or processors
         self.level = level(unsafe=unsafe)
         self._all: list[Worker] = []
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        self._all = [Worker(self.level) for _ in range(self.workers)]
+        self._all = [Worker(self.level, self._memory_bytes) for _ in range(self.workers)]
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in self._all:
@@ -68,10 +84,9 @@ class Sandbox:
         worker = await self._idle.get()
         try:
             for _ in range(_LIVES):
-                with contextlib.suppress(WorkerDiedError):
+                with contextlib.suppress(ZygoteDiedError):
                     return await worker.run(trial)
                 worker.stop()
-                await worker.start()
         finally:
             self._idle.put_nowait(worker)
         raise SandboxError("a trial killed its sandbox worker twice", "run again; if it repeats, report the sample")

@@ -14,13 +14,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         cpu_seconds: Processor time of solution and tester together; spent, it is a conclusive timeout.
         wall_seconds: Time in which the processes were running or waiting of their own accord; time spent waiting for
             a processor does not count, so a loaded machine changes no verdict.
-        memory_bytes: Address space of each process.
         file_bytes: Size of one file in the scratch folder.
     """
 
     cpu_seconds: float = 3.0
     wall_seconds: float = 4.0
-    memory_bytes: int = 4 << 30
     file_bytes: int = 64 << 20
 
 

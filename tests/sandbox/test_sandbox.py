@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.errors import SandboxError
+from harness.errors import SandboxError, UsageError
 from harness.sandbox import Limits, Outcome, Sandbox, Trial, probe
 from harness.sandbox.pool import level
 
@@ -215,13 +215,18 @@ BOMBS = {
 }
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def small_sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(workers=1, memory_bytes=1 << 30) as running:
+        yield running
+
+
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_bombs_cost_no_more_than_their_limit(sandbox: Sandbox, name: str) -> None:
-    limits = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory_bytes=1 << 30)
-    outcome = await run(sandbox, BOMBS[name], limits=limits)
+async def test_bombs_cost_no_more_than_their_limit(small_sandbox: Sandbox, name: str) -> None:
+    outcome = await run(small_sandbox, BOMBS[name], limits=Limits(cpu_seconds=0.5, wall_seconds=1.0))
     assert outcome.status in ("timeout", "error"), outcome
-    assert (await run(sandbox, HONEST["plain"])).status == "passed"
+    assert (await run(small_sandbox, HONEST["plain"])).status == "passed"
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -236,7 +241,7 @@ async def test_nothing_of_one_trial_is_left_for_the_next() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_killed_worker_is_replaced() -> None:
     async with Sandbox(workers=1) as single:
-        process = single._all[0]._process
+        process = single._all[0]._lean._process
         assert process is not None
         process.kill()
         assert (await run(single, HONEST["plain"])).status == "passed"
@@ -266,7 +271,7 @@ async def test_waiting_for_a_processor_is_no_timeout(sandbox: Sandbox) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_broken_tests_are_the_instruments_fault(sandbox: Sandbox) -> None:
-    with pytest.raises(SandboxError, match="cannot be loaded"):
+    with pytest.raises(SandboxError, match="the tests cannot be compiled"):
         await run(sandbox, HONEST["plain"], test="this is no Python")
 
 
@@ -285,6 +290,11 @@ async def test_a_cancelled_trial_leaves_a_working_worker() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await run(single, HONEST["plain"])).status == "passed"
+
+
+def test_absurdly_many_workers_are_refused() -> None:
+    with pytest.raises(UsageError, match="--workers 100000"):
+        Sandbox(workers=100_000)
 
 
 def test_the_level_is_told_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import resource
 import struct
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -22,6 +20,7 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 8, 2
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _CAP_DAC_READ_SEARCH: Final = 2
+MAX_DESCRIPTORS: Final = 256
 _FILE_RIGHTS: Final = 1 << 1 | _READ_FILE | 1 << 14
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK, _EXECUTE = 1 << 6, 1 << 9, 1 << 11, 1
 
@@ -92,7 +91,7 @@ class Ruleset:
         except FileNotFoundError:
             return
         try:
-            if not Path(path).is_dir():
+            if not os.path.isdir(path):
                 # Folder rights on a file are refused by the kernel.
                 rights &= _FILE_RIGHTS
             _call(
@@ -172,7 +171,7 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 def architecture_known() -> bool:
     """Return whether this machine's system calls are in the table."""
-    return platform.machine() in _AUDIT_ARCH
+    return os.uname().machine in _AUDIT_ARCH
 
 
 def _op(code: int, operand: int, yes: int = 0, no: int = 0) -> bytes:
@@ -217,7 +216,7 @@ def deny_to_zygote() -> None:
     Raises:
         OSError: The kernel refuses the filter.
     """
-    arch, column = _AUDIT_ARCH[platform.machine()]
+    arch, column = _AUDIT_ARCH[os.uname().machine]
     ioctl = [_argument(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), _REFUSE, _PERMIT]
     _install(_program(column, arch, _DENIED, _when(_IOCTL[column], ioctl)))
 
@@ -230,7 +229,7 @@ def deny_to_child() -> None:
     Raises:
         OSError: The kernel refuses the filter.
     """
-    arch, column = _AUDIT_ARCH[platform.machine()]
+    arch, column = _AUDIT_ARCH[os.uname().machine]
     last = len(_ALLOWED_PRCTL) - 1
     checks = [_op(_JEQ, option, last - i + 1, 0) for i, option in enumerate(_ALLOWED_PRCTL)]
     rules = [
@@ -270,13 +269,16 @@ def drop_user(uid: int, *, keep_search: bool) -> None:
             raise OSError(ctypes.get_errno(), "capset")
 
 
-def limit_resources(*, cpu_seconds: float, memory_bytes: int, file_bytes: int, threads: int | None) -> None:
-    """Set hard limits for this process; the CPU limit is a backstop behind the watcher's finer clock."""
+def limit_resources(*, memory_bytes: int, threads: int | None) -> None:
+    """Set the hard limits that the zygote and all its children share.
+
+    Args:
+        memory_bytes: Address space of each process.
+        threads: Threads of the user, in all; None where the user has other processes of its own.
+    """
     limits = {
-        resource.RLIMIT_CPU: int(cpu_seconds) + 3,
         resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_FSIZE: file_bytes,
-        resource.RLIMIT_NOFILE: 256,
+        resource.RLIMIT_NOFILE: MAX_DESCRIPTORS,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
@@ -287,3 +289,10 @@ def limit_resources(*, cpu_seconds: float, memory_bytes: int, file_bytes: int, t
         _, hard = resource.getrlimit(kind)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (bound, bound))
+
+
+def limit_child(cpu_seconds: float, file_bytes: int) -> None:
+    """Set a child's own hard limits; the one on processor time is a backstop behind the watcher's finer clock."""
+    seconds = int(cpu_seconds) + 3
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))

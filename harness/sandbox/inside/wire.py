@@ -8,9 +8,7 @@ is not plain data crosses as an opaque value that equals nothing and names its t
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import fractions
+import importlib
 import json
 import os
 import struct
@@ -97,6 +95,9 @@ def encode(value: object, depth: int = 0) -> Any:
         return encoder(value, depth + 1)
     if kind in _ITERATORS:
         return {"iterator": [encode(item, depth + 1) for item in value]}  # type: ignore[attr-defined]
+    done = _encode_library(value, depth)
+    if done is not None:
+        return done
     return {"opaque": _type_name(value)}
 
 
@@ -133,10 +134,6 @@ def _sequence(tag: str | None, iterate: Callable[[Any], Any]) -> Callable[[Any, 
     return encoder
 
 
-def _encode_fraction(value: Any, depth: int) -> Any:
-    return {"fraction": [_encode_int(value.numerator, depth), _encode_int(value.denominator, depth)]}
-
-
 _EXACT: Final[dict[type, Callable[[Any, int], Any]]] = {
     int: _encode_int,
     float: _encode_float,
@@ -152,13 +149,23 @@ _EXACT: Final[dict[type, Callable[[Any, int], Any]]] = {
     type({}.items()): _sequence("set", type({}.items()).__iter__),
     dict: _encode_dict,
     range: lambda value, depth: {"range": [_encode_int(n, depth) for n in (value.start, value.stop, value.step)]},
-    fractions.Fraction: _encode_fraction,
-    decimal.Decimal: lambda value, depth: {"decimal": decimal.Decimal.__str__(value)},
-    datetime.datetime: lambda value, depth: {"datetime": datetime.datetime.isoformat(value)},
-    datetime.date: lambda value, depth: {"date": datetime.date.isoformat(value)},
-    datetime.time: lambda value, depth: {"time": datetime.time.isoformat(value)},
-    datetime.timedelta: lambda value, depth: {"timedelta": [value.days, value.seconds, value.microseconds]},
 }
+
+
+def _encode_library(value: Any, depth: int) -> Any:
+    """Encode the standard library's own numbers and dates, of modules that the program has imported."""
+    fractions, decimal, datetime = (sys.modules.get(name) for name in ("fractions", "decimal", "datetime"))
+    if fractions is not None and isinstance(value, fractions.Fraction):
+        return {"fraction": [_encode_int(value.numerator, depth), _encode_int(value.denominator, depth)]}
+    if decimal is not None and isinstance(value, decimal.Decimal):
+        return {"decimal": decimal.Decimal.__str__(value)}
+    if datetime is not None:
+        for kind in ("datetime", "date", "time"):
+            if isinstance(value, getattr(datetime, kind)):
+                return {kind: getattr(datetime, kind).isoformat(value)}
+        if isinstance(value, datetime.timedelta):
+            return {"timedelta": [value.days, value.seconds, value.microseconds]}
+    return None
 
 
 def _encode_numpy(value: Any, depth: int) -> Any:
@@ -238,6 +245,16 @@ def _decode_scalar(content: Any, depth: int) -> Any:
     return np.array(decode(item, depth), dtype=dtype)[()]
 
 
+def _decode_library(module: str, maker: str) -> Callable[[Any, int], Any]:
+    def decoder(content: Any, depth: int) -> Any:
+        make: Any = importlib.import_module(module)
+        for part in maker.split("."):
+            make = getattr(make, part)
+        return make(*_items(content, depth)) if type(content) is list else make(content)
+
+    return decoder
+
+
 _DECODERS: Final[dict[str, Callable[[Any, int], Any]]] = {
     "int": _decode_int,
     "float": lambda content, depth: float(content),
@@ -250,12 +267,12 @@ _DECODERS: Final[dict[str, Callable[[Any, int], Any]]] = {
     "dict": lambda content, depth: {decode(key, depth): decode(item, depth) for key, item in content},
     "range": lambda content, depth: range(*_items(content, depth)),
     "iterator": lambda content, depth: iter(_items(content, depth)),
-    "fraction": lambda content, depth: fractions.Fraction(*_items(content, depth)),
-    "decimal": lambda content, depth: decimal.Decimal(content),
-    "datetime": lambda content, depth: datetime.datetime.fromisoformat(content),
-    "date": lambda content, depth: datetime.date.fromisoformat(content),
-    "time": lambda content, depth: datetime.time.fromisoformat(content),
-    "timedelta": lambda content, depth: datetime.timedelta(*_items(content, depth)),
+    "fraction": _decode_library("fractions", "Fraction"),
+    "decimal": _decode_library("decimal", "Decimal"),
+    "datetime": _decode_library("datetime", "datetime.fromisoformat"),
+    "date": _decode_library("datetime", "date.fromisoformat"),
+    "time": _decode_library("datetime", "time.fromisoformat"),
+    "timedelta": _decode_library("datetime", "timedelta"),
     "ndarray": _decode_ndarray,
     "scalar": _decode_scalar,
     "opaque": lambda content, depth: Opaque(str(content)[:100]),

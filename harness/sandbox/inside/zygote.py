@@ -17,12 +17,10 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.sandbox.inside import jail, solution, tester, wire
@@ -43,29 +41,28 @@ class Walls:
     def __init__(self, configuration: dict[str, Any]) -> None:
         self.scratch: str = configuration["scratch"]
         self.jailed = configuration["level"] == "landlock"
-        self.threads: int | None = configuration["threads"]
+        # Inherited by every child; the limits on processor time and files are each child's own.
+        jail.limit_resources(memory_bytes=configuration["memory_bytes"], threads=configuration["threads"])
         if configuration["uid"] is not None:
             jail.drop_user(configuration["uid"], keep_search=configuration["keep_search"])
         jail.die_with_parent()
         os.chdir(self.scratch)
         if self.jailed:
-            read = configuration["read"]
-            self._solution = jail.Ruleset(read, [self.scratch, "/dev/null"])
-            self._tester = jail.Ruleset(read)
-            jail.Ruleset(read, [self.scratch, "/dev/null"]).restrict()
+            read, write = configuration["read"], [self.scratch, "/dev/null"]
+            self._solution = jail.Ruleset(read, write)
+            jail.Ruleset(read, write).restrict()
             jail.deny_to_zygote()
 
     def enter(self, role: str, limits: dict[str, Any]) -> None:
-        """Confine a forked child. The solution's rules are a domain of its own, so that it cannot signal the tester."""
+        """Confine a forked child.
+
+        Both inherit the zygote's walls. The solution gets more: rules that are a domain of its own, so that it cannot
+        signal the tester, and no new processes. The tester runs trusted code only, and walls cost as much as a fork.
+        """
         jail.die_with_parent()
-        jail.limit_resources(
-            cpu_seconds=limits["cpu_seconds"],
-            memory_bytes=limits["memory_bytes"],
-            file_bytes=limits["file_bytes"] if role == "solution" else 0,
-            threads=self.threads,
-        )
-        if self.jailed:
-            (self._solution if role == "solution" else self._tester).restrict()
+        jail.limit_child(limits["cpu_seconds"], limits["file_bytes"] if role == "solution" else 0)
+        if self.jailed and role == "solution":
+            self._solution.restrict()
             jail.deny_to_child()
 
 
@@ -156,7 +153,7 @@ def _child(
             os.dup2(descriptor, 100 + index)
         for index in range(len(descriptors)):
             os.dup2(100 + index, _PAYLOAD + index)
-        os.closerange(_PAYLOAD + len(descriptors), 256)
+        os.closerange(_PAYLOAD + len(descriptors), jail.MAX_DESCRIPTORS)
         with os.fdopen(_PAYLOAD, "rb") as payload:
             payload.seek(0)
             content = json.loads(payload.read())
@@ -204,9 +201,12 @@ def _clean(folder: str) -> bool:
             leftovers = list(entries)
         for entry in leftovers:
             if entry.is_dir(follow_symlinks=False):
+                # Rare, and not worth carrying in every fork.
+                import shutil
+
                 shutil.rmtree(entry.path)
             else:
-                Path(entry.path).unlink()
+                os.unlink(entry.path)
     except (OSError, RecursionError):
         return False
     return True
