@@ -1,4 +1,4 @@
-"""Third-party APIs through the official client: ``openai:NAME``, chat completions only."""
+"""Third-party APIs through the official client: ``openai:NAME``, by chat completions or completions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.engines.reasoning import split_reasoning
 from harness.engines.record import Clock, completion, concurrency
 from harness.engines.retry import Retry, TryError
 from harness.errors import EngineError, RequestError, UsageError
-from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request, Sample, Stage, Task
+from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request, Sample, Sampling, Stage, Task
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -29,7 +29,10 @@ _STANDARD = frozenset({"temperature", "top_p", "seed", "stop", "max_tokens", "ma
 
 
 class OpenAI:
-    """Asks a chat API through the official client, whose own retries are off: ours count and honour ``Retry-After``.
+    """Asks an API through the official client, whose own retries are off: ours count and honour ``Retry-After``.
+
+    Messages go to chat completions. A rendered prompt goes to completions, which few models still have: one token is
+    asked for first, and a refusal stops before the run.
 
     ``OPENAI_API_KEY`` is required; ``OPENAI_BASE_URL`` names another service.
 
@@ -116,26 +119,35 @@ class OpenAI:
         return {}
 
     async def prepare(self, task: Task, samples: Sequence[Sample], chat_format: str) -> Prepared:
-        """Check that a chat API can answer ``task``.
+        """Check that this API can answer ``task``.
 
         Raises:
-            EngineError: The task needs a rendered prompt, log-likelihoods or a token count.
+            EngineError: The task needs log-likelihoods or a token count, or a rendered prompt that the API refuses.
         """
         remedy = "serve the model yourself and use --model http://HOST:PORT/v1#NAME"
         if task.kind == "loglikelihood":
             raise EngineError(f"{task.name}: asks for log-likelihoods, which a chat API does not give", remedy)
-        if chat_format != "tokenizer" or task.prompt.template is not None:
-            raise EngineError(
-                f"{task.name}: its prompt is rendered text (format '{chat_format}'), which a chat API cannot take",
-                f"use --format tokenizer where the task pins no format, else {remedy}",
-            )
         if task.sampling.max_total_tokens is not None:
             raise EngineError(
                 f"{task.name}: max_total_tokens needs a count of the prompt's tokens, which this API does not give",
                 f"override with --max-new-tokens, else {remedy}",
             )
+        if chat_format != "tokenizer" or task.prompt.template is not None:
+            await self._check_completions(task, chat_format, remedy)
         self._stages[task.name] = task.stage
         return Prepared(notes=self._notes)
+
+    async def _check_completions(self, task: Task, chat_format: str, remedy: str) -> None:
+        probe = Sampling(temperature=0.0, max_new_tokens=1)
+        canary = Generate(task=task.name, sample="", attempt=0, turn=0, sampling=probe, seed=0, prompt="1")
+        try:
+            await self._create(canary, self._length)
+        except TryError as failure:
+            raise EngineError(
+                f"{task.name}: its prompt is rendered text (format '{chat_format}'), which this model does not take: "
+                f"{failure}",
+                f"use --format tokenizer where the task pins no format, else {remedy}",
+            ) from failure
 
     async def ask(self, request: Request) -> Completion:
         """Answer one request.
@@ -146,12 +158,11 @@ class OpenAI:
         stage = self._stages.get(request.task)
         if stage is None:
             raise EngineError(f"{request.task}: asked before it was prepared", "call prepare() first")
-        if not isinstance(request, Generate) or request.messages is None:
-            raise RequestError("unsupported", "a chat API takes messages only")
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        if not isinstance(request, Generate):
+            raise RequestError("unsupported", "this API gives no log-likelihoods")
         async with self._slots:
             clock = Clock()
-            reply, tries = await self._retry.run(lambda: self._try(messages, request))
+            reply, tries = await self._retry.run(lambda: self._try(request))
             text, reasoning = split_reasoning(reply.text, reply.reasoning, lone_close=stage == "reply")
             return completion(
                 request,
@@ -166,28 +177,32 @@ class OpenAI:
                 tries=tries,
             )
 
-    async def _try(self, messages: Any, request: Generate) -> Reply:
+    async def _try(self, request: Generate) -> Reply:
         """Try once; where the service knows the bound on length by its newer name only, try again with that.
 
         OpenAI's reasoning models refuse ``max_tokens``; other services know nothing else.
         """
         length = self._length
         try:
-            return await self._create(messages, request, length)
+            return await self._create(request, length)
         except TryError as failure:
             if failure.code != "http-400" or length != "max_tokens" or "max_completion_tokens" not in str(failure):
                 raise
             self._length = "max_completion_tokens"
-        return await self._create(messages, request, self._length)
+        return await self._create(request, self._length)
 
-    async def _create(self, messages: Any, request: Generate, length: str) -> Reply:
+    async def _create(self, request: Generate, length: str) -> Reply:
         assert self._client is not None, "the engine is entered before it is asked"
         fields = sampling_fields(request.sampling, request.seed, request.sampling.max_new_tokens, length=length)
         known = {key: value for key, value in fields.items() if key in _STANDARD}
         extra = {key: value for key, value in fields.items() if key not in _STANDARD} or None
-        call = self._client.chat.completions.with_raw_response.create(
-            model=self._name, messages=messages, extra_body=extra, **known
-        )
+        if request.messages is None:
+            asked: Any = {"prompt": request.prompt}
+            create: Any = self._client.completions.with_raw_response.create
+        else:
+            asked = {"messages": [{"role": one.role, "content": one.content} for one in request.messages]}
+            create = self._client.chat.completions.with_raw_response.create
+        call = create(model=self._name, **asked, extra_body=extra, **known)
         reply = read_reply(await self._exchange(call, self._options.timeout))
         check_model(reply.model, self._name)
         return reply

@@ -94,23 +94,30 @@ async def test_an_unlisted_model_is_announced() -> None:
     assert "lists no model 'wizzard'; did you mean 'wizard'?" in told.notes[0]
 
 
-async def test_what_a_chat_api_cannot_do() -> None:
+async def test_a_rendered_prompt_goes_to_completions_where_the_model_takes_it(server: Server) -> None:
+    async with OpenAI("wizard", OPTIONS) as engine:
+        await engine.prepare(make_task(), make_samples(), "raw")
+        answer = await engine.ask(generate("text"))
+    canary, asked = [one.body for one in server.asked("/v1/completions")]
+    assert (canary["max_tokens"], asked["prompt"], answer.text) == (1, "text", "An answer.")
+
+
+async def test_what_a_chat_api_cannot_do(server: Server) -> None:
     async with OpenAI("wizard", OPTIONS) as engine:
 
         async def refuse(chat_format: str, said: str, **task: Any) -> None:
             with pytest.raises(EngineError, match=said):
                 await engine.prepare(make_task(**task), make_samples(), chat_format)
 
-        await refuse("alpaca", "use --format tokenizer")
+        server.script.extend([status(404, "This is a chat model"), status(404, "This is a chat model")])
+        await refuse("alpaca", "This is a chat model — use --format tokenizer")
         await refuse("tokenizer", "rendered text", prompt=Prompt(turns=("{question}",), template="{instruction}"))
         await refuse("tokenizer", "max_total_tokens", sampling=Sampling(temperature=0.0, max_total_tokens=9))
         await refuse("tokenizer", "log-likelihoods", kind="loglikelihood")
         with pytest.raises(EngineError, match="prepared"):
             await engine.ask(generate(None))
         await engine.prepare(make_task(), make_samples(), "tokenizer")
-        with pytest.raises(RequestError, match="messages only"):
-            await engine.ask(generate("text"))
-        with pytest.raises(RequestError, match="messages only"):
+        with pytest.raises(RequestError, match="no log-likelihoods"):
             await engine.ask(likelihood("a", "b"))
 
 
