@@ -7,7 +7,7 @@ from harness.catalog.catalog import Catalog
 from harness.catalog.folders import Kind
 from harness.catalog.identity import ask_id, ask_spec, canonical, digest, score_id, score_spec
 from harness.catalog.plugins import PluginError, Registry, registry
-from harness.catalog.spelling import nearest, suggestion
+from harness.spelling import nearest, suggestion
 
 __all__ = [
     "Catalog",

@@ -14,8 +14,8 @@ from harness.catalog.checks import check_judge, check_report, check_task
 from harness.catalog.folders import Kind
 from harness.catalog.load import Problem, convert, read_text, read_toml, refuse
 from harness.catalog.published import Published
-from harness.catalog.spelling import suggestion
 from harness.errors import HarnessError, SpecError, UsageError
+from harness.spelling import suggestion
 from harness.types import DatasetPin, Judge, KnownModel, Prompt, PublishedNumber, Report, Task
 
 SpecT = TypeVar("SpecT", Task, Judge, Report)

@@ -1,7 +1,7 @@
 """What a well-formed specification must also satisfy: values in range, patterns that compile, texts that can be filled.
 
-Each check yields `Problem`s, so that one message can say how many there are. Placeholders are checked for syntax only:
-filling them is `harness.prompts`' work and needs the data.
+Each check yields `Problem`s, so that one message can say how many there are. Of placeholders the syntax and the pinned
+texts are checked; which fields there are is known only with the data, when `harness.prompts` fills them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.catalog.load import Problem
-from harness.catalog.spelling import suggestion
+from harness.errors import SpecError
+from harness.placeholders import Placeholder, placeholders
+from harness.spelling import suggestion
 from harness.types import DatasetPin, Extraction, Judge, Prompt, Report, Sampling, Task
 
 SPEC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -23,8 +25,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _METRIC = re.compile(r"[a-z][a-z0-9_-]*")
 _ESTIMATE = re.compile(r"[a-z][a-z0-9_-]*(@[1-9][0-9]*)?")
 _TEXT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_PLACEHOLDER = re.compile(r"\w[\w -]*(\.\w[\w -]*)*(\|[a-z]+:[^|]*)*")
 _SOURCES = ("package:", "url:", "file:")
 
 
@@ -150,14 +150,13 @@ def _check_prompt(task: Task, labels: Sequence[str]) -> Iterator[Problem]:
 
 
 def _check_pinned_template(prompt: Prompt) -> Iterator[Problem]:
-    template = prompt.template or ""
     if prompt.format is not None:
         yield Problem("prompt.template", "'format' is set too; a task pins one of them")
-    problem = placeholder_problem(template)
-    if problem is not None:
-        yield Problem("prompt.template", problem)
-    elif "instruction" not in _names(template):
-        yield Problem("prompt.template", "the text has no {instruction} to put the turn's text in")
+    found = _placeholders(prompt.template or "")
+    if isinstance(found, str):
+        yield Problem("prompt.template", found)
+    elif found != (Placeholder("instruction"),):
+        yield Problem("prompt.template", "the text must have {instruction} once, for the turn's text, and nothing else")
 
 
 def _check_kind(task: Task) -> Iterator[Problem]:
@@ -214,35 +213,21 @@ def _check_pattern(pattern: str, key: str) -> Iterator[Problem]:
 
 
 def _check_template(text: str, key: str, texts: Mapping[str, DatasetPin]) -> Iterator[Problem]:
-    problem = placeholder_problem(text)
-    if problem is not None:
-        yield Problem(key, problem)
+    found = _placeholders(text)
+    if isinstance(found, str):
+        yield Problem(key, found)
         return
-    for name in _names(text):
-        head, dot, rest = name.partition(".")
-        if head == "texts" and dot and rest.partition(".")[0] not in texts:
-            yield Problem(key, f"{{{name}}} is no text of this task; {suggestion(rest.partition('.')[0], texts)}")
+    for name in (placeholder.text for placeholder in found):
+        if name is not None and name not in texts:
+            yield Problem(key, f"{{texts.{name}}} is no text of this task; {suggestion(name, texts)}")
 
 
-def placeholder_problem(text: str) -> str | None:
-    """What is wrong with the placeholders of ``text`` ; None: nothing.
-
-    The syntax is that of `harness.prompts`: ``{field}``, ``{field.0}``, ``{field|filter:LITERAL}``, ``{{`` and ``}}``.
-    Which fields and filters exist is known there.
-    """
-    for match in _BRACES.finditer(text):
-        if match.group() in ("{", "}"):
-            line = text.count("\n", 0, match.start()) + 1
-            return f"unpaired '{match.group()}' in line {line}; a literal brace is written '{match.group() * 2}'"
-        name = match.group(1)
-        if name is not None and not _PLACEHOLDER.fullmatch(name):
-            return f"'{{{name[:40]}}}' is no placeholder; literal braces are written '{{{{' and '}}}}'"
-    return None
-
-
-def _names(text: str) -> Iterator[str]:
-    """Paths of the placeholders, without their filters."""
-    return (match.group(1).partition("|")[0] for match in _BRACES.finditer(text) if match.group(1) is not None)
+def _placeholders(text: str) -> tuple[Placeholder, ...] | str:
+    """The placeholders of a text, or what is wrong with them."""
+    try:
+        return placeholders(text)
+    except SpecError as error:
+        return f"{error.message}; {error.remedy}"
 
 
 def _check_json(value: Any, key: str) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from harness.catalog.checks import SPEC_NAME
 from harness.catalog.load import shown
 from harness.catalog.plugins import PluginError, installed, load_entry_point, pinned
-from harness.catalog.spelling import suggestion
 from harness.errors import HarnessError, SpecError, UsageError
+from harness.spelling import suggestion
 
 Kind = Literal["task", "judge", "report"]
 

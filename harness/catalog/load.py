@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from harness.catalog.spelling import nearest, suggestion
 from harness.errors import SpecError
+from harness.spelling import nearest, suggestion
 from harness.types import Spec
 
 SpecT = TypeVar("SpecT", bound=Spec)

@@ -6,8 +6,8 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.catalog.spelling import suggestion
 from harness.errors import HarnessError, UsageError
+from harness.spelling import suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

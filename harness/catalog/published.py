@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.catalog.checks import SPEC_NAME
 from harness.catalog.load import Problem, convert, read_toml, refuse, shown
-from harness.catalog.spelling import suggestion
+from harness.spelling import suggestion
 from harness.types import KnownModel, PublishedNumber, Spec
 
 _RATES = re.compile(r"(pass|base|plus)@[1-9][0-9]*|correct|win")

@@ -5,6 +5,7 @@ Every command imports what it needs inside its function, so that ``harness --hel
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -19,6 +20,9 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 complete, 3 something unscored, 130 interrupted, 1 error, 64 usage.
     """
-    from harness.cli.app import run_command
-
+    try:
+        from harness.cli.app import run_command
+    except KeyboardInterrupt:  # Ctrl-C while Python is still loading: nothing has begun
+        print("error: interrupted — run the same command again", file=sys.stderr)
+        return 130
     return run_command(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,23 +13,12 @@ import click
 
 from harness import __version__
 from harness.cli import data, doctor, listing, run, show
-from harness.cli.failures import EXIT_BROKEN_PIPE, EXIT_USAGE, Failure, explain, redact, spelled
-
-
-class _Commands(click.Group):
-    """A group that names the nearest command when one is misspelt."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = spelled(args[0], self.list_commands(ctx))
-            raise click.UsageError(f"no such command: {args[0]}" + (f" ({hint})" if hint else ""), ctx)
-        return super().resolve_command(ctx, args)
+from harness.cli.failures import EXIT_BROKEN_PIPE, EXIT_USAGE, Failure, explain, redact
+from harness.cli.groups import Commands
 
 
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -67,6 +57,7 @@ def run_command(args: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    _ready_streams()
     stdout = sys.stdout
     try:
         code = cli.main(arguments, prog_name="harness", standalone_mode=False)
@@ -82,6 +73,17 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except BaseException as error:  # the boundary: whatever happens becomes one line and a code
         return _report(error, debug=debug, as_json="--json" in arguments)
     return _as_code(code)
+
+
+def _ready_streams() -> None:
+    """Make stdout and stderr take any text: closed ones lead nowhere, and what an encoding lacks becomes an escape."""
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _as_code(value: Any) -> int:

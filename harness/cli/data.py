@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options, session
+from harness.cli.groups import Commands
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from harness.types import DatasetPin
 
 
-@click.group(short_help="List, fetch or verify the pinned data files.")
+@click.group(cls=Commands, short_help="List, fetch or verify the pinned data files.")
 def data() -> None:
     """The pinned data files: each is known by the sha256 of its uncompressed bytes.
 

@@ -18,7 +18,8 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # what a shell reports of any tool that a closed pipe ends (128 + SIGPIPE)
 
 _SECRET_NAME = re.compile(r"_(KEY|TOKEN|SECRET|PASSWORD)$")
-_CREDENTIALS = re.compile(r"://[^\s/@]+@")
+_CREDENTIALS = re.compile(r"://[^\s/?#]*@")
+_QUERY = re.compile(r"(://[^\s?#'\"]*\?)[^\s#'\"]+")
 _SHORTEST_SECRET = 6  # shorter values ("0", "none") are settings, and redacting them would garble every message
 
 _REMEDIES = {
@@ -74,13 +75,16 @@ def explain(error: BaseException) -> Failure:
 
 
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Replace the values of ``*_KEY``, ``*_TOKEN`` and the like of the environment, and user and password in URLs."""
+    """Take secrets out of a text: values of ``*_KEY``, ``*_TOKEN`` and the like of the environment, and parts of URLs.
+
+    Of a URL, user and password go, and the whole query: gateways take keys in it, under names nobody can list.
+    """
     variables = os.environ if environment is None else environment
     secrets = [(value, name) for name, value in variables.items() if _SECRET_NAME.search(name.upper())]
     for value, name in sorted(secrets, key=lambda pair: -len(pair[0])):
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, f"[{name}]")
-    return _CREDENTIALS.sub("://[credentials]@", text)
+    return _QUERY.sub(r"\1[query]", _CREDENTIALS.sub("://[credentials]@", text))
 
 
 def spelled(name: str, known: Iterable[str]) -> str:

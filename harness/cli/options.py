@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +13,33 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_RUNS = Path("results/runs")
+
+
+class Folder(click.Path):
+    """A folder that may not exist yet; the empty name, mostly a shell variable that is not set, is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take a path, or fail with a usage error."""
+        if not os.fspath(value).strip():
+            self.fail("the name is empty (is a shell variable unset?); name a folder, '.' for this one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A positive time in seconds; no NaN."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Take a number, or fail with a usage error."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no time in seconds", param, ctx)
+        return found
 
 
 def stacked(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -26,7 +55,7 @@ def stacked(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 runs = click.option(
     "--runs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     envvar="HARNESS_RUNS",
     default=DEFAULT_RUNS,
     show_default=True,
@@ -36,14 +65,14 @@ runs = click.option(
 catalog = click.option(
     "--catalog",
     "catalogs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     multiple=True,
     metavar="DIR",
     help="Also load tasks, judges and reports from this folder, laid out as ours. Repeatable.",
 )
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Offline mirror of data files, searched by name and sha256. [env: HARNESS_DATA_DIR]",
 )

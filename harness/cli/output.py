@@ -39,7 +39,7 @@ def document(cells: Sequence[CellResult], code: int, failure: Failure | None = N
 
 
 def print_document(content: Any) -> None:
-    """Print one JSON document on stdout (null, never NaN)."""
-    import msgspec
+    """Print one JSON document on stdout: null and never NaN; in ASCII, so that every locale and reader takes it."""
+    from harness.store.records import dumps
 
-    click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+    click.echo(dumps(content, indent=2))

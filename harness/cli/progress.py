@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0
 BAR_SECONDS = 0.1
+_LONGEST_ERROR = 300
 
 
 class Tally:
@@ -28,6 +30,7 @@ class Tally:
         self.done = 0
         self.asked = 0
         self.failed = 0
+        self.causes = {"engine-gone"}  # told by the command itself
         self._last: tuple[str, int] | None = None
 
     def started(self, expected: int, done: int) -> None:
@@ -85,6 +88,9 @@ class _Counting:
     def failed(self, error: ErrorRecord) -> None:
         """An attempt has no score, through a fault of the instrument."""
         self._tally.failed += 1
+        if error.code not in self._tally.causes:  # the first of its kind tells what to do; errors.jsonl has them all
+            self._tally.causes.add(error.code)
+            self._say(f"unscored so far, {error.sample}: {error.code}: {error.message[:_LONGEST_ERROR]}")
         self._tally.ended(error.sample, error.attempt)
         self._show()
 
@@ -108,7 +114,8 @@ class Lines(_Counting):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.flush()
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
     def _show(self) -> None:
         if time.monotonic() >= self._next:
@@ -116,7 +123,8 @@ class Lines(_Counting):
 
     def _say(self, text: str) -> None:
         self._next = time.monotonic() + self._every
-        print(_safe(text), file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a log on a full disk, or whose reader went away, must not end a run
+            print(_safe(text), file=self._stream, flush=True)
 
 
 class LiveBar(_Counting):

@@ -13,6 +13,7 @@ import click
 
 from harness.cli import options, output, session
 from harness.cli.failures import EXIT_ERROR, explain, redact
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
@@ -50,7 +51,7 @@ T = TypeVar("T")
 )
 @click.option("--api", type=click.Choice(["auto", "completions", "chat"]), default="auto", show_default=True)
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Requests in flight.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
+@click.option("--timeout", type=options.Seconds(), default=600.0, show_default=True, metavar="S")
 @click.option("--tries", type=click.IntRange(min=1), default=6, show_default=True, metavar="N")
 @click.option("--weights-id", metavar="ID", help="Which weights an endpoint serves, declared by you; in the identity.")
 @options.execution
@@ -59,7 +60,7 @@ T = TypeVar("T")
 @click.option(
     "--report",
     "report_folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Folder(),
     metavar="DIR",
     help="Also write table, figure and page of this comparison here.",
 )
@@ -86,18 +87,20 @@ def run(
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     plan = _plan(models, session.expand_tasks(tasks, catalog), items, rest)
+    if report_folder is not None:
+        session.check_writable(report_folder, "--report")
     with _progress() as progress:
         outcome = asyncio.run(runner.run(plan, catalog=catalog, data=data, progress=progress))
     failure = explain(outcome.error) if outcome.error else None
     code = failure.exit_code if failure else output.exit_code(outcome.cells, interrupted=outcome.interrupted)
-    _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
-    if failure:
-        click.echo(failure.line, err=True)
+    unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
+    for told in filter(None, (failure, unwritten)):
+        click.echo(told.line, err=True)
     if outcome.interrupted:
         session.say(f"interrupted; resume with: {_this_command()}", err=True)
     elif code:
         session.say(f"something is unscored; the same command tries it again: {_this_command()}", err=True)
-    return code
+    return code or (unwritten.exit_code if unwritten else 0)
 
 
 @click.command(short_help="Score a run again; asks no model.")
@@ -235,7 +238,7 @@ def _items(text: str | None) -> tuple[str, ...] | None:
         return None
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
-        raise click.BadParameter("name at least one item, such as --items HumanEval/3,HumanEval/7")
+        raise click.BadParameter("name at least one item, such as HumanEval/3,HumanEval/7", param_hint="'--items'")
     return names
 
 
@@ -253,8 +256,13 @@ def _close(
     catalog: Catalog,
     report_folder: Path | None,
     as_json: bool,
-) -> None:
-    """Print the comparison (on stderr beside a JSON document), write the report, print the document."""
+) -> Failure | None:
+    """Print the comparison (on stderr beside a JSON document), write the report, print the document.
+
+    Returns:
+        Why the report could not be written, if so: the cells' results are told all the same.
+    """
+    unwritten: Failure | None = None
     if cells:
         from harness import reporting
         from harness.cli.comparison import compared
@@ -262,10 +270,15 @@ def _close(
         comparison = compared([Path(cell.path) for cell in cells], catalog)
         reporting.terminal(comparison, session.console(stderr=as_json))
         if report_folder is not None:
-            for path in reporting.write(comparison, report_folder):
-                session.say(f"wrote {path}", err=as_json)
+            try:
+                for path in reporting.write(comparison, report_folder):
+                    session.say(f"wrote {path}", err=as_json)
+            except (HarnessError, OSError) as error:
+                unwritten = explain(error)
     if as_json:
-        output.print_document(output.document(cells, code, failure))
+        told = failure or unwritten
+        output.print_document(output.document(cells, code or (told.exit_code if told else 0), told))
+    return unwritten
 
 
 def _this_command() -> str:

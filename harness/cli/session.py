@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.failures import spelled
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,24 @@ def open_data(data_dir: Path | None, *, offline: bool) -> DataStore:
     if data_dir is not None and not data_dir.is_dir():
         raise UsageError(f"--data-dir {data_dir}: no such folder", "name the folder that holds the data files")
     return DataStore(mirrors_from_environment(data_dir), default_cache(), progress=Downloads(), offline=offline)
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make a folder for results and try it, before the work whose results it is to hold.
+
+    Raises:
+        HarnessError: It cannot be made or written.
+    """
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".try-"):
+            pass
+    except OSError as error:
+        raise HarnessError(
+            f"{option} {folder}: cannot be written ({error.strerror})", "name a folder that you may write", code="os"
+        ) from error
 
 
 def expand_tasks(patterns: Sequence[str], catalog: Catalog) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def runs(*, runs: Path, as_json: bool) -> int:
 
 @click.command(short_help="Write table, figure and page of some runs.")
 @click.argument("names", nargs=-1, metavar="[RUN]...")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
+@click.option("--out", type=options.Folder(), required=True, metavar="DIR")
 @click.option("--report", "report_name", default="comparison", show_default=True, metavar="NAME")
 @options.runs
 @options.catalog

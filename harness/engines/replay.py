@@ -97,6 +97,7 @@ class Replay:
                 "name the file that belongs to this task, or rename its samples",
             )
         self._check_questions(task, samples)
+        self._check_attempts(wanted)
         attempts = Counter(sample for sample, attempt in {key[:2] for key in self._rows} if sample in wanted)
         stages = {row.stage for row in self._replayed.rows}
         return Prepared(
@@ -122,6 +123,16 @@ class Replay:
         if len(counts) > 1:
             notes.append(f"{self._path.name}: samples have between {counts[0]} and {counts[-1]} attempts")
         return notes
+
+    def _check_attempts(self, wanted: Collection[str]) -> None:
+        """An attempt numbered beyond what the file can hold would promise attempts without end."""
+        for sample, attempt, _ in self._rows:
+            if sample in wanted and attempt >= len(self._rows):
+                raise EngineError(
+                    f"{self._path}: sample '{plain(sample, 60)}' has attempt {attempt}, but the file holds only "
+                    f"{len(self._rows)} answers",
+                    "number the attempts of a sample from 0 without gaps",
+                )
 
     def _check_questions(self, task: Task, samples: Sequence[Sample]) -> None:
         """Where a file without ids records its questions, each must be in the record that its row number means."""

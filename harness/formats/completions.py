@@ -17,6 +17,7 @@ from harness.types import Stage
 
 _JOURNAL = "completions.jsonl"
 _MANIFEST = "manifest.json"
+_NAME_ONE = "name a file of completions or a cell folder"
 
 _Reader = Callable[[list[Row], Stage | None], forms.Reading]
 
@@ -56,7 +57,7 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
     in_cell = journal.name == _JOURNAL
     rows = read_rows(journal, torn_tail=in_cell)
     if not rows:
-        raise DataError(f"{journal}: holds no completions", code="empty")
+        raise DataError(f"{journal}: holds no completions", "is it the right file, and whole?", code="empty")
     form, reader = _recognise(rows[0])
     reading = reader(rows, stage)
     _refuse_doubles(reading)
@@ -77,13 +78,13 @@ def _journal(path: Path) -> Path:
         inside = path / _JOURNAL
         if inside.is_file():
             return inside
-        raise DataError(
-            f"{path}: a folder without {_JOURNAL}", "name a file of completions or a cell folder", code="missing"
-        )
+        raise DataError(f"{path}: a folder without {_JOURNAL}", _NAME_ONE, code="missing")
     if not path.exists():
         beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, beside, n=1)
-        raise DataError(f"{path}: no such file", f"did you mean '{near[0]}'?" if near else "", code="missing")
+        raise DataError(f"{path}: no such file", f"did you mean '{near[0]}'?" if near else _NAME_ONE, code="missing")
+    if not path.is_file():  # a pipe would block and can be read only once, a device may never end
+        raise DataError(f"{path}: a pipe or device, not a file", f"save it to a file first; {_NAME_ONE}")
     return path
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from harness.errors import SpecError, UsageError
-from harness.prompts.spelling import did_you_mean
+from harness.spelling import suggestion
 from harness.types import Task
 
 PINNED_TEMPLATE = "task-template"
@@ -96,11 +96,6 @@ FORMATS: Mapping[str, ChatFormat] = MappingProxyType(
 """The chat formats by name."""
 
 
-def chat_format_names() -> tuple[str, ...]:
-    """The names that ``--format`` takes."""
-    return tuple(FORMATS)
-
-
 def chat_format(name: str, *, where: str = "") -> ChatFormat:
     """The chat format of a name.
 
@@ -111,7 +106,7 @@ def chat_format(name: str, *, where: str = "") -> ChatFormat:
         return FORMATS[name]
     except KeyError:
         prefix = f"{where}: " if where else ""
-        raise UsageError(f"{prefix}unknown chat format {name!r}", did_you_mean(name, FORMATS)) from None
+        raise UsageError(f"{prefix}unknown chat format {name!r}", suggestion(name, FORMATS)) from None
 
 
 def resolve_format(task: Task, *, requested: str | None, known: str | None, model: str) -> str:
@@ -146,7 +141,7 @@ def resolve_format(task: Task, *, requested: str | None, known: str | None, mode
         check_template(task)
         return PINNED_TEMPLATE
     if pinned is not None and pinned not in FORMATS:
-        raise SpecError(f"{task.name}: prompt.format: unknown chat format {pinned!r}", did_you_mean(pinned, FORMATS))
+        raise SpecError(f"{task.name}: prompt.format: unknown chat format {pinned!r}", suggestion(pinned, FORMATS))
     name = pinned or requested or known
     if name is None:
         raise UsageError(

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from harness.errors import SpecError
+from harness.placeholders import Placeholder, placeholders
 from harness.prompts.formats import chat_format as find_format
 from harness.prompts.formats import check_conversation, check_template
-from harness.prompts.render import lookup, placeholders, render
+from harness.prompts.render import lookup, render
 from harness.prompts.template import render_chat_template
 from harness.types import Generate, LogLikelihood, Message, Request, Sample, Sampling, Task
 
@@ -154,7 +155,7 @@ def _conversation(
 
 def _pinned(task: Task, template: str, instruction: str) -> str:
     where = f"{task.name}: prompt.template"
-    if placeholders(template) != (_INSTRUCTION,):
+    if placeholders(template) != (Placeholder(_INSTRUCTION),):
         raise SpecError(f"{where} must contain {{instruction}} and no other placeholder")
     return render(template, {_INSTRUCTION: instruction}, where=where)
 

@@ -15,7 +15,7 @@ import msgspec
 from harness import prompts
 from harness.catalog import Catalog, ask_id, score_id
 from harness.engines import Engine, open_engine
-from harness.errors import StoreError
+from harness.errors import SpecError, StoreError, UsageError
 from harness.runner import invocation
 from harness.runner.interrupt import breakable
 from harness.runner.job import Job, Rule, answered
@@ -106,7 +106,10 @@ def load_task(task: Task, overrides: Mapping[str, Any], plan: RunPlan, data: Dat
 
 def make_rule(task: Task, *, workers: int | None, unsafe_exec: bool) -> Rule:
     """Make a task's scorer and the identity of its rule."""
-    version, distribution = scorer_version(task)
+    try:
+        version, distribution = scorer_version(task)
+    except UsageError as error:
+        raise SpecError(f"{task.name}: scorer.name: {error.message}", error.remedy) from error
     return Rule(
         task=task,
         scorer=open_scorer(task, workers=workers, unsafe_exec=unsafe_exec),

@@ -7,7 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import SpecError
-from harness.prompts import did_you_mean, lookup
+from harness.prompts import lookup
+from harness.spelling import suggestion
 from harness.types import Sample, Spec, Task
 
 OptionsT = TypeVar("OptionsT", bound=Spec)
@@ -26,7 +27,7 @@ def options(task: Task, kind: type[OptionsT]) -> OptionsT:
         if name not in fields:
             raise SpecError(
                 f"{where}.{name}: scorer {task.scorer.name!r} has no such option",
-                did_you_mean(name, fields) or "it has no options",
+                suggestion(name, fields),
             )
     for name, field in fields.items():
         if field.required and name not in given:

@@ -23,7 +23,8 @@ from harness.store.disk import store_error
 from harness.store.records import decode, dumps
 from harness.types import Fact
 
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_CREDENTIALS = re.compile(r"//[^/\s?#]*@")
+_QUERY = re.compile(r"(://[^\s?#'\"]*\?)[^\s#'\"]+")
 
 
 class Holder(Fact, frozen=True, kw_only=True):
@@ -128,9 +129,9 @@ def holder(cell: Path) -> Holder | None:
 
 
 def command_line() -> str:
-    """Tell this process's command as typed, without credentials inside URLs."""
+    """Tell this process's command as typed, without the parts of URLs that may be secret (user, password, query)."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else ["python"]
-    return _CREDENTIALS.sub("//***@", shlex.join(words))[:1000]
+    return _QUERY.sub(r"\1***", _CREDENTIALS.sub("//***@", shlex.join(words)))[:1000]
 
 
 def _read(path: Path) -> Holder | None:

@@ -153,7 +153,7 @@ def test_prompt_files_and_templates_are_read_byte_for_byte(write: Write, folder:
             'turns = ["x"]\ntemplate = "fram.txt"',
             "prompt.template: there is no file 'fram.txt' beside it; did you mean",
         ),
-        ('turns = ["x"]\ntemplate = "first.txt"', "prompt.template: the text has no {instruction}"),
+        ('turns = ["x"]\ntemplate = "first.txt"', "prompt.template: the text must have {instruction} once"),
         ('turns = ["x"]\ntemplate = "broken.txt"', "prompt.template: unpaired '{' in line 2"),
         ('turns = ["x"]\ntemplate = "frame.txt"\nformat = "raw"', "prompt.template: 'format' is set too"),
     ],

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from harness.catalog import Catalog
-from harness.catalog.checks import placeholder_problem
 from harness.errors import SpecError
 
 Write = Callable[[str], Catalog]
@@ -39,6 +38,8 @@ SHA = "ab" * 32
         ("{question}", "question}", "prompt.turns[0]: unpaired '}'"),
         ("{question}", "{}", "prompt.turns[0]: '{}' is no placeholder"),
         ("{question}", "{ question }", "prompt.turns[0]: '{ question }' is no placeholder"),
+        ("{question}", "{question|aftr:x}", "prompt.turns[0]: {question|aftr:x}: unknown filter 'aftr'; did you mean"),
+        ("{question}", "{question|after:}", "prompt.turns[0]: {question|after:}: filter 'after' lacks its literal"),
         ("{question}", "{texts.ruls}", "prompt.turns[0]: {texts.ruls} is no text of this task; there is none"),
         ("[prompt]", '[prompt]\nchoices = "options"', "prompt.choices: only for kind"),
         ("version = 1", 'version = 1\nkind = "loglikelihood"', "prompt.choices: kind = "),
@@ -72,31 +73,6 @@ def test_semantic_problems_name_their_key(write: Write, task_text: str, old: str
     with pytest.raises(SpecError) as caught:
         write(task_text.replace(old, new, 1)).task("sums/plain")
     assert caught.value.message.partition("plain.toml: ")[2].startswith(message)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{a}",
-        "{a.0}",
-        "{a.b.1}",
-        "{{literal}}",
-        "{{{a}}}",
-        "no braces",
-        "{texts.x}",
-        "{Best Answer}",
-        "{a|after:#### |x:,}",
-    ],
-)
-def test_placeholders_that_are_fine(text: str) -> None:
-    assert placeholder_problem(text) is None
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "}", "{a}}", "{}", "{a.}", "{.a}", '{"a": 1}', "{a\n}", "{a|}", "{a!r}", "{a:>3}"]
-)
-def test_placeholders_that_are_not(text: str) -> None:
-    assert placeholder_problem(text)
 
 
 def test_log_likelihoods_need_no_length(write: Write, task_text: str) -> None:

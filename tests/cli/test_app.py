@@ -71,6 +71,26 @@ def test_misuse_with_json_is_a_document_too(capsys: pytest.CaptureFixture[str]) 
     assert document["error"]["code"] == "usage"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["data"], "which command? There are fetch, list, verify"),
+        (["data", "ferch"], "no such command: ferch (did you mean 'fetch'?)"),
+        (["runs", "--runs", ""], "'--runs': the name is empty"),
+        (["report", "--out", " "], "'--out': the name is empty"),
+        (
+            ["run", "--model", "reference", "--task", "x/y", "--timeout", "nan"],
+            "'--timeout': nan is no time in seconds",
+        ),
+        (["run", "--model", "reference", "--task", "humaneval/zero-shot", "--items", ","], "'--items'"),
+    ],
+)
+def test_empty_and_odd_values_are_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 64
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
 @pytest.fixture
 def failing(request: pytest.FixtureRequest) -> Iterator[str]:
     """A command that raises what the test asks for."""
@@ -108,6 +128,27 @@ def test_unexpected_errors_and_debug(failing: str, capsys: pytest.CaptureFixture
 def test_interrupted(failing: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([failing]) == 130
     assert "run the same command again to resume" in capsys.readouterr().err
+
+
+def command(*arguments: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
+    """The command in a process of its own."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "harness", *arguments], timeout=60, check=False, **options
+    )
+
+
+def test_closed_streams_are_no_error() -> None:
+    shell = f"{sys.executable} -m harness list tasks"
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f"{shell} {closed}"], capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_name_that_is_no_utf8_is_in_the_document(tmp_path: Path) -> None:
+    done = command("score", os.fsdecode(b"no\xff"), "--runs", str(tmp_path), "--json")
+    assert done.returncode == 64
+    assert "no run" in json.loads(done.stdout)["error"]["message"]
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -100,7 +100,15 @@ def test_redaction_takes_credentials_out_of_urls() -> None:
     assert redact("no answer from http://me:pass@host:8000/v1#m", {}) == (
         "no answer from http://[credentials]@host:8000/v1#m"
     )
-    assert redact("http://host/v1?mail=a@b", {}) == "http://host/v1?mail=a@b"
+    assert redact("http://host/v1#a@b", {}) == "http://host/v1#a@b"
+    assert redact("http://me:p@ss@host/v1", {}) == "http://[credentials]@host/v1"  # a password with an @ in it
+
+
+def test_redaction_takes_the_query_out_of_urls() -> None:
+    assert redact("run --model 'http://me:pass@host/v1?api_key=abc&v=1#m' --limit 3", {}) == (
+        "run --model 'http://[credentials]@host/v1?[query]#m' --limit 3"
+    )
+    assert redact("is it http://host/v1? yes", {}) == "is it http://host/v1? yes"
 
 
 def test_spelling() -> None:

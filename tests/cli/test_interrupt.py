@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
+
 ANSWER_SECONDS = 0.4
 
 
@@ -85,3 +87,15 @@ def test_a_signal_ends_cleanly_and_the_same_command_resumes(
     assert (whole["path"], whole["done"], whole["estimates"][0]["value"]) == (cell["path"], 4, 0.25)
     asked = server.questions  # type: ignore[attr-defined]
     assert len(asked) == len(set(asked)) == 4
+
+
+def test_ctrl_c_while_python_is_loading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Pressed:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "harness.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "harness.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    assert main(["--help"]) == 130
+    assert capsys.readouterr().err == "error: interrupted — run the same command again\n"

@@ -80,6 +80,7 @@ def test_lines_tell_the_count_when_it_is_time() -> None:
     assert stream.getvalue().splitlines() == [
         "m · b/p: resuming, 1 of 3 attempts exist",
         "1 of 3 attempts done, 1 asked now",
+        "unscored so far, a: http-500: no",
         "2 of 3 attempts done, 1 asked now, 1 failed",
     ]
 

@@ -1,6 +1,9 @@
 """run, score and check on a small benchmark of our own."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +144,57 @@ def test_check_agrees_or_says_where_not(harness: Command, capitals: Path, capsys
     spec.write_text(declared)
     assert harness("check", "capitals/plain") == 1
     assert "declares that they fail: peru" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_known_before_the_run(
+    harness: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").touch()
+    assert harness(*RUN, "reference", "--report", "file/sub") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --report file/sub: cannot be written")
+    assert not Path("results").exists()
+
+
+def test_a_report_that_fails_at_the_end_loses_no_result(
+    harness: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device", "out/comparison.png")
+
+    monkeypatch.setattr("harness.reporting.write", fails)
+    assert harness(*RUN, "reference", "--report", "out", "--json") == 1
+    streams = capsys.readouterr()
+    document = json.loads(streams.out)
+    assert (document["exit"], document["status"]) == (1, "error")
+    assert "out/comparison.png: No space left" in document["error"]["message"]
+    assert document["cells"][0]["done"] == 4
+    assert "error: out/comparison.png" in streams.err
+
+
+def test_the_first_failure_of_each_kind_is_told(
+    harness: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert harness(*RUN, answers(tmp_path / "few.jsonl", france="Paris"), "--stage", "reply") == 3
+    told = [line for line in capsys.readouterr().err.splitlines() if "missing" in line]
+    assert len(told) == 1
+    assert "missing: few.jsonl: no answer to sample" in told[0]
+
+
+def test_a_locale_without_unicode_gets_escapes(capitals: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    command = [sys.executable, "-m", "harness", *RUN, "reference", "--catalog", str(capitals), "--runs", str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "\\u2013" in done.stdout.decode("ascii")  # the dash where nothing is published
+
+
+def test_an_unknown_scorer_names_task_and_key(
+    harness: Command, capitals: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = capitals / "tasks" / "capitals" / "plain.toml"
+    spec.write_text(spec.read_text().replace('"exact-match"', '"exact-mach"'))
+    assert harness(*RUN, "reference") == 64
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "capitals/plain: scorer.name: unknown scorer 'exact-mach'; did you mean 'exact-match'?" in line

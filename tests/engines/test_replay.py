@@ -157,3 +157,11 @@ async def test_a_name_behind_the_path_says_whose_answers_they_are(tmp_path: Path
         assert engine.model.name == "WizardCoder-33B-V1.1"
     async with Replay(str(path), OPTIONS) as engine:
         assert engine.model.name == "odd#file"
+
+
+async def test_attempts_that_the_file_cannot_hold_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", {"sample": "own/0", "text": "x", "attempt": 10**9, "stage": "reply"})
+    async with Replay(str(file), OPTIONS) as engine:
+        with pytest.raises(EngineError, match="'own/0' has attempt 1000000000, but the file holds only 1") as caught:
+            await engine.prepare(make_task(), make_samples(), "raw")
+    assert "from 0 without gaps" in caught.value.remedy

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,10 @@ def test_a_missing_file_names_the_nearest(write, tmp_path):
 def test_a_folder_that_is_no_cell_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"a folder without completions\.jsonl"):
         read_completions(tmp_path, None)
+
+
+def test_a_pipe_is_refused_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe: a pipe or device") as caught:
+        read_completions(tmp_path / "pipe", None)
+    assert "save it to a file" in caught.value.remedy

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from harness.errors import SpecError, UsageError
-from harness.prompts import FORMATS, PINNED_TEMPLATE, chat_format_names, requests, resolve_format
+from harness.prompts import FORMATS, PINNED_TEMPLATE, requests, resolve_format
 from harness.types import DatasetPin, Generate, Prompt, Sample, Sampling, ScorerSpec, Task
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "prompts"
@@ -126,7 +126,7 @@ def test_a_pinned_template_has_one_turn_and_one_placeholder() -> None:
 
 
 def test_names() -> None:
-    assert chat_format_names() == ("vicuna_v1.1", "alpaca", "wizardlm-7b", "tokenizer", "raw")
+    assert tuple(FORMATS) == ("vicuna_v1.1", "alpaca", "wizardlm-7b", "tokenizer", "raw")
     assert all(form.name == name for name, form in FORMATS.items())
     with pytest.raises(UsageError, match=r"unknown chat format 'vicuna'.*did you mean 'vicuna_v1\.1'"):
         prompt_of(task(), "vicuna")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import SpecError
-from harness.prompts import lookup, placeholders, render
+from harness.prompts import lookup, render
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_pinned_texts() -> None:
         ("{q}", {"q": None}, "'q' is null"),
         ("{q}", {"q": ["a"]}, "is a list — name one item of it, as in {q.0}"),
         ("{q}", {"q": {"a": 1}}, "is a table"),
-        ("a } b", {}, "lone '}' at character 2"),
-        ("a { b", {}, "lone '{' at character 2"),
+        ("a } b", {}, "unpaired '}' in line 1"),
+        ("a { b", {}, "unpaired '{' in line 1"),
         ("{}", {}, "no placeholder"),
         ('{"a": 1}', {}, "no placeholder"),
         ("{q|aftr:x}", {"q": ""}, "unknown filter 'aftr' — did you mean 'after'?"),
@@ -65,12 +65,6 @@ def test_refuses(template: str, record: dict[str, object], message: str) -> None
         render(template, record, {"shots": "x"}, where="demo/task: prompt")
     assert message in str(caught.value)
     assert str(caught.value).startswith("demo/task: prompt: ")
-
-
-def test_placeholders_are_unique_and_in_order() -> None:
-    assert placeholders("{b} {{no}} {a.0} {b} {texts.t} {b|after:#}") == ("b", "a.0", "texts.t")
-    with pytest.raises(SpecError):
-        placeholders("{")
 
 
 def test_lookup_finds_any_value() -> None:

@@ -174,6 +174,8 @@ def test_the_lock_tells_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "argv", ["/x/harness", "run", "--model", "http://me:secret@host/v1#m"])
     assert command_line() == "harness run --model 'http://***@host/v1#m'"
+    monkeypatch.setattr("sys.argv", ["harness", "run", "--model", "http://me:p@ss@host/v1?api_key=abc&b=1#m"])
+    assert command_line() == "harness run --model 'http://***@host/v1?***#m'"
 
 
 def test_a_read_only_folder_is_refused_with_the_remedy(manifest: Manifest) -> None:
