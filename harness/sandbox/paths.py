@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from harness.sandbox.inside import jail
+
 _SYSTEM = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale", "/dev/urandom", "/dev/zero")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
@@ -81,6 +83,13 @@ def _package_folders() -> list[Path]:
     places = [Path(place).resolve() for place in sys.path if Path(place).name in _PACKAGE_FOLDERS]
     ours = Path(__file__).resolve().parents[2]
     return [*places, *(library / name for name in _PACKAGE_FOLDERS), ours]
+
+
+def may_search() -> bool:
+    """Return whether this process holds the capability to search closed folders, to pass it on."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    held = next((line.split()[1] for line in status.splitlines() if line.startswith("CapPrm:")), "0")
+    return bool(int(held, 16) >> jail.CAP_DAC_READ_SEARCH & 1)
 
 
 def needs_search_capability(paths: Iterable[str]) -> bool:

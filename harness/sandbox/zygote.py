@@ -87,13 +87,16 @@ class Zygote:
         ours.setblocking(False)
         self._control = ours
         read = paths.readable(PACKAGES)
-        user = _own_user(self._scratch, self._process.pid) if os.geteuid() == 0 and self._level != "unsafe" else None
+        closed = paths.needs_search_capability([*read, self._scratch])
+        # Without that capability (a container may withhold it) root stays root, but without any capability.
+        leaves_root = os.geteuid() == 0 and self._level != "unsafe" and (not closed or paths.may_search())
+        user = _own_user(self._scratch, self._process.pid) if leaves_root else None
         configuration = {
             "level": self._level,
             "read": read,
             "scratch": self._scratch,
             "uid": user,
-            "keep_search": user is not None and paths.needs_search_capability([*read, self._scratch]),
+            "keep_search": user is not None and closed,
             "threads": _THREADS if user is not None else None,
             "memory_bytes": self._memory_bytes,
             "sys_path": _import_path(),

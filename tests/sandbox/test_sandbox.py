@@ -292,6 +292,18 @@ async def test_a_cancelled_trial_leaves_a_working_worker() -> None:
         assert (await run(single, HONEST["plain"])).status == "passed"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users and capabilities to give up")
+async def test_root_without_the_search_capability_is_confined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.paths.may_search", lambda: False)
+    monkeypatch.setattr("harness.sandbox.paths.needs_search_capability", lambda paths: True)
+    found = "import os\ndef solve(n): return n * n if os.getuid() == 0 else None"
+    chown = "import os\ntry:\n    os.chroot('.'); ok = False\nexcept OSError: ok = True\ndef solve(n): return n * n if ok else None"
+    async with Sandbox(workers=1) as confined:
+        assert (await run(confined, found)).status == "passed"
+        assert (await run(confined, chown)).status == "passed"
+        assert (await run(confined, FORGED["always equal int"])).status == "wrong"
+
+
 def test_absurdly_many_workers_are_refused() -> None:
     with pytest.raises(UsageError, match="--workers 100000"):
         Sandbox(workers=100_000)

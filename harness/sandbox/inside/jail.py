@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 8, 22, 38
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
-_CAP_DAC_READ_SEARCH: Final = 2
+CAP_DAC_READ_SEARCH: Final = 2
 MAX_DESCRIPTORS: Final = 256
 _FILE_RIGHTS: Final = 1 << 1 | _READ_FILE | 1 << 14
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK, _EXECUTE = 1 << 6, 1 << 9, 1 << 11, 1
@@ -262,11 +262,19 @@ def drop_user(uid: int, *, keep_search: bool) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     if keep_search:
-        header = struct.pack("=Ii", 0x20080522, 0)
-        mask = 1 << _CAP_DAC_READ_SEARCH
-        data = struct.pack("=IIIIII", mask, mask, 0, 0, 0, 0)
-        if _libc.capset(header, data) != 0:
-            raise OSError(ctypes.get_errno(), "capset")
+        _set_capabilities(1 << CAP_DAC_READ_SEARCH)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good: what is left of root is a user who owns root's files."""
+    _set_capabilities(0)
+
+
+def _set_capabilities(mask: int) -> None:
+    header = struct.pack("=Ii", 0x20080522, 0)
+    data = struct.pack("=IIIIII", mask, mask, 0, 0, 0, 0)
+    if _libc.capset(header, data) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def limit_resources(*, memory_bytes: int, threads: int | None) -> None:

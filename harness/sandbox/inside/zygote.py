@@ -45,6 +45,8 @@ class Walls:
         jail.limit_resources(memory_bytes=configuration["memory_bytes"], threads=configuration["threads"])
         if configuration["uid"] is not None:
             jail.drop_user(configuration["uid"], keep_search=configuration["keep_search"])
+        elif configuration["level"] == "landlock":
+            jail.drop_capabilities()
         jail.die_with_parent()
         os.chdir(self.scratch)
         if self.jailed:
