@@ -19,6 +19,12 @@ Where = Literal["request", "judge", "sandbox", "scorer"]
 IdentityKind = Literal["sha256", "revision", "declared", "replay", "reference"]
 State = Literal["running", "partial", "complete"]
 
+PASS_METRICS = frozenset({"pass", "base", "plus"})
+"""Item metrics of 0 and 1 that are estimated as pass@k (``plus`` -> ``plus@1``)."""
+
+RATE_METRICS = PASS_METRICS | {"correct", "win", "acc", "acc_norm"}
+"""Item metrics between 0 and 1, which people read in percent; any other is shown on its own scale."""
+
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Written by a person; unknown keys are refused."""
@@ -111,7 +117,7 @@ class Extraction(Spec, frozen=True, kw_only=True):
             answer.
         take: Which match of ``pattern``.
         cut: Keep what precedes the earliest of these literals.
-        strip: Remove surrounding white space at the end.
+        strip: Remove the answer's surrounding white space; the last step.
     """
 
     remove: tuple[str, ...] = ()
@@ -386,7 +392,7 @@ class Estimate(Fact, frozen=True, kw_only=True):
         low: Lower end of the interval.
         high: Upper end of the interval.
         confidence: Of the interval, 0.95.
-        method: ``wilson``, ``bootstrap``, ``normal-clustered``, ...
+        method: ``wilson``, ``bootstrap``, ``t-clustered``, ...
         bounds: Present exactly when something is unscored.
         n: Scored items (problems).
         attempts: Attempts per item (the most).

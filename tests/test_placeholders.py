@@ -25,9 +25,20 @@ def test_a_pinned_text_is_told_from_a_field() -> None:
     assert [found.text for found in placeholders("{texts.rules} {texts} {text.s}")] == ["rules", None, None]
 
 
-@pytest.mark.parametrize("text", ["{a}", "{a.0}", "{a.b.1}", "{{literal}}", "{{{a}}}", "none", "{Best Answer}"])
-def test_fine(text: str) -> None:
-    parse(text)
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("{a}", ["a"]),
+        ("{a.0}", ["a.0"]),
+        ("{a.b.1}", ["a.b.1"]),
+        ("{{literal}}", []),
+        ("{{{a}}}", ["a"]),
+        ("none", []),
+        ("{Best Answer}", ["Best Answer"]),
+    ],
+)
+def test_fine(text: str, paths: list[str]) -> None:
+    assert [found.path for found in placeholders(text)] == paths
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ The golden file of identities has its own module, `harness.catalog.fingerprints`
 
 from harness.catalog.catalog import Catalog
 from harness.catalog.folders import Kind
-from harness.catalog.identity import ask_id, ask_spec, canonical, digest, score_id, score_spec
+from harness.catalog.identity import ask_id, ask_spec, digest, score_id, score_spec
 from harness.catalog.plugins import PluginError, Registry, registry
+from harness.catalog.published import find_model, models_by_name
 from harness.spelling import nearest, suggestion
 
 __all__ = [
@@ -16,8 +17,9 @@ __all__ = [
     "Registry",
     "ask_id",
     "ask_spec",
-    "canonical",
     "digest",
+    "find_model",
+    "models_by_name",
     "nearest",
     "registry",
     "score_id",

@@ -10,11 +10,9 @@ from typing import Any
 
 import msgspec
 
+from harness.catalog import find_model, models_by_name
 from harness.reporting.comparison import CellReader, Comparison, Origin, Published, Row, ScoringReader
-from harness.types import Estimate, KnownModel, Manifest, PublishedNumber, Report, Sampling
-
-RATES = frozenset({"pass", "base", "plus", "correct", "win"})
-"""Item metrics that are rates by definition; others are shown as rates where all their numbers lie in 0..1."""
+from harness.types import RATE_METRICS, Estimate, KnownModel, Manifest, PublishedNumber, Report, Sampling
 
 TITLE = "Comparison"
 
@@ -184,7 +182,7 @@ def _row(manifest: Manifest, estimate: Estimate, origin: Origin, name: str, inde
         name=name,
         metric=estimate.metric,
         slice=estimate.slice,
-        rate=_is_rate(estimate),
+        rate=estimate.metric.partition("@")[0] in RATE_METRICS,
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
@@ -206,16 +204,6 @@ def _row(manifest: Manifest, estimate: Estimate, origin: Origin, name: str, inde
     )
 
 
-def _is_rate(estimate: Estimate) -> bool:
-    name = estimate.metric.partition("@")[0]
-    if name in RATES:
-        return True
-    numbers = [estimate.value, estimate.low, estimate.high]
-    if estimate.bounds is not None:
-        numbers += [estimate.bounds.low, estimate.bounds.high]
-    return name != "score" and all(number is None or 0 <= number <= 1 for number in numbers)
-
-
 def _order(row: Row) -> tuple[Any, ...]:
     part = tuple(sorted(row.slice.items())) if row.slice else ()
     stem, _, k = row.metric.partition("@")
@@ -226,14 +214,14 @@ def _order(row: Row) -> tuple[Any, ...]:
 def _with_published(
     rows: Sequence[Row], origins: Sequence[Origin], published: Sequence[PublishedNumber], models: Sequence[KnownModel]
 ) -> tuple[list[Row], tuple[tuple[str, str], ...]]:
-    canonical = _canonical_names(models)
+    known = models_by_name(models)
     index: dict[tuple[str, str, str], list[PublishedNumber]] = {}
     for entry in published:
-        index.setdefault((_canonical(entry.model, canonical), entry.task, entry.metric), []).append(entry)
+        index.setdefault((_canonical(entry.model, known), entry.task, entry.metric), []).append(entry)
     references: dict[tuple[str, str], int] = {}
     found = []
     for row in rows:
-        name = _canonical(row.model, canonical)
+        name = _canonical(row.model, known)
         entries = index.get((name, row.task, row.metric), []) if row.slice is None else []
         if not entries and row.slice is None:
             entries = [entry for key, related in index.items() for entry in related if _is_related(key, name, row)]
@@ -247,16 +235,10 @@ def _with_published(
     return found, tuple(references)
 
 
-def _canonical_names(models: Sequence[KnownModel]) -> dict[str, str]:
-    return {alias.casefold(): model.name for model in models for alias in (model.name, *model.aliases)}
-
-
-def _canonical(name: str, canonical: Mapping[str, str]) -> str:
-    """A model's published name by name, alias or the last part of a hub id; else the name itself."""
-    for spelling in (name.casefold(), name.casefold().rstrip("/").rpartition("/")[2]):
-        if spelling in canonical:
-            return canonical[spelling]
-    return name
+def _canonical(name: str, known: Mapping[str, KnownModel]) -> str:
+    """A model's published name; its own where nobody describes it."""
+    model = find_model(name, known)
+    return name if model is None else model.name
 
 
 def _is_related(key: tuple[str, str, str], model: str, row: Row) -> bool:

@@ -246,7 +246,7 @@ def _legend(figure: Figure, rows: Sequence[Row], height: float) -> None:
         labels.append("if all unscored were wrong … right")
     if any(row.marks for row in rows):
         handles.append(Patch(facecolor="white", edgecolor=_SOFT, hatch="////", linewidth=0.8))
-        labels.append("partial or limited")
+        labels.append("partial, limited or asked by another task")
     figure.legend(
         handles,
         labels,

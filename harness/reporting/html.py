@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import harness
+from harness.catalog.folders import shipped
 from harness.errors import HarnessError
 from harness.reporting import drawing, svg, text, words
 from harness.reporting.comparison import Comparison, Row
@@ -31,7 +29,7 @@ def page(comparison: Comparison, drawn: bytes | None) -> str:
     import jinja2
     from markupsafe import Markup
 
-    folder = templates_folder()
+    folder = shipped() / "reports" / "templates"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -62,13 +60,6 @@ def page(comparison: Comparison, drawn: bytes | None) -> str:
             for index, origin in enumerate(comparison.origins)
         ],
     )
-
-
-def templates_folder() -> Path:
-    """Where the templates are: packed into the wheel, or beside the package in a checkout."""
-    package = Path(harness.__file__).parent
-    packed = package / "_catalog" / "reports"
-    return (packed if packed.is_dir() else package.parent / "reports") / "templates"
 
 
 def _cells(row: Row) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 
 from harness.errors import UsageError
 from harness.reporting import text
 from harness.reporting.comparison import CellReader
+from harness.spelling import nearest
 from harness.types import Completion, ErrorRecord, Score
 
 
@@ -37,8 +37,8 @@ def show_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> 
     chosen = _scoring(cell, score_id)
     scores = [score for score in cell.scores(chosen) if score.sample == sample] if chosen else []
     if not (completions or errors or scores):
-        near = difflib.get_close_matches(sample, ids, n=1, cutoff=0.4)
-        remedy = f"did you mean {text.plain(near[0])}?" if near else f"it has {len(ids)} items with an answer"
+        near = nearest(sample, ids)
+        remedy = f"did you mean {text.plain(near)}?" if near else f"it has {len(ids)} items with an answer"
         raise UsageError(f"the cell has no item {text.plain(sample)!r}", remedy)
     manifest = cell.manifest
     head = f"{manifest.model.name}  {manifest.task.name}  {sample}"
@@ -55,11 +55,12 @@ def show_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> 
 def _scoring(cell: CellReader, wanted: str | None) -> str | None:
     scorings = list(cell.scorings())
     if wanted is not None:
-        for score_id in scorings:
-            if wanted and score_id.startswith(wanted):
-                return score_id
-        known = ", ".join(score_id[:8] for score_id in scorings) or "none"
-        raise UsageError(f"the cell has no scoring {text.plain(wanted)!r}", f"it has: {known}")
+        meant = [score_id for score_id in scorings if wanted and score_id.startswith(wanted)]
+        if len(meant) == 1:
+            return meant[0]
+        known = ", ".join(score_id[:8] for score_id in meant or scorings) or "none"
+        what = "several scorings" if meant else "no scoring"
+        raise UsageError(f"the cell has {what} {text.plain(wanted)!r}", f"it has: {known}")
     finished = [score_id for score_id in scorings if any(True for _ in cell.estimates(score_id))]
     candidates = finished or scorings
     return max(candidates, key=lambda score_id: (cell.scoring(score_id).created, score_id)) if candidates else None

@@ -10,7 +10,7 @@ from harness.reporting.comparison import Comparison, Origin, Row
 METHODS: Mapping[str, str] = {
     "wilson": "Wilson score interval",
     "bootstrap": "percentile bootstrap over problems",
-    "normal-clustered": "t interval, errors clustered by sample",
+    "t-clustered": "t interval, errors clustered by sample",
     "none": "nothing scored",
 }
 

@@ -11,12 +11,9 @@ import msgspec
 from harness.errors import HarnessError
 from harness.stats.intervals import bootstrap_mean, clustered_mean, wilson
 from harness.stats.passk import pass_at_k
-from harness.types import Bounds, Estimate, Score
+from harness.types import PASS_METRICS, Bounds, Estimate, Score
 
 CONFIDENCE = 0.95
-
-PASS_METRICS = frozenset({"pass", "base", "plus"})
-"""Item metrics whose headline is pass@k (``plus`` -> ``plus@1``)."""
 
 UNKNOWN_SLICE = "unknown"
 """Slice value of an item that has no score to tell its slice and is not in ``slices_of``."""
@@ -58,7 +55,7 @@ def estimate(
     attempts: int,
     expected_items: Collection[str],
     errors: Mapping[Key, str],
-    truncated: int | Collection[Key],
+    truncated: Collection[Key],
     slices: Sequence[str],
     scale: tuple[float, float] = (0.0, 1.0),
     slices_of: Mapping[str, Mapping[str, str]] | None = None,
@@ -89,8 +86,7 @@ def estimate(
         attempts: Attempts expected of every item. Scored attempts beyond it count, too.
         expected_items: Ids of all samples that should have a score.
         errors: Why a (sample, attempt) has no score; absent: ``missing``.
-        truncated: Attempts whose completion ended at its token limit: their keys, or only how many. A mere number
-            cannot be split, so slices then say 0.
+        truncated: Attempts whose completion ended at its token limit.
         slices: Fields of `Score.slices` to report separately.
         scale: Lowest and highest possible value of the metric.
         slices_of: Slices of each sample, for samples that have no score; without it these are of slice ``unknown``.
@@ -101,13 +97,10 @@ def estimate(
     Raises:
         HarnessError: A value lies outside ``scale``, or is neither 0 nor 1 for a metric of the pass family.
     """
-    keys = frozenset() if isinstance(truncated, int) else frozenset(truncated)
-    items = list(_items(scores, metric, attempts, expected_items, errors, keys, slices_of or {}))
+    items = list(_items(scores, metric, attempts, expected_items, errors, truncated, slices_of or {}))
     _check_scale(items, metric, scale)
     ks = _usable_k(metric, k, attempts, items)
     found = _estimates(items, metric, ks, attempts, scale, slice_=None)
-    if isinstance(truncated, int):
-        found = [msgspec.structs.replace(entry, truncated=truncated) for entry in found]
     for field in slices:
         groups: dict[str, list[_Item]] = {}
         for item in items:
@@ -261,7 +254,7 @@ def _graded(scored: Sequence[_Item], scale: tuple[float, float]) -> _Figure:
     if len(scored) > 1:
         value, low, high = clustered_mean({item.sample: item.values for item in scored}, CONFIDENCE)
         if low < high:
-            return _Figure("normal-clustered", value, max(low, floor), min(high, top))
+            return _Figure("t-clustered", value, max(low, floor), min(high, top))
     values = [value for item in scored for value in item.values]
     value = math.fsum(values) / len(values)
     share = min(1.0, max(0.0, (value - floor) / (top - floor)))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog import ask_id, ask_spec, canonical, digest, score_id, score_spec
+from harness.catalog import ask_id, ask_spec, digest, score_id, score_spec
+from harness.catalog.identity import canonical
 from harness.types import DatasetPin, Extraction, Prompt, Reference, Sampling, ScorerSpec, Spec, Task
 
 PIN = DatasetPin(name="sums", source="file:/a/sums.jsonl", sha256="ab" * 32)

@@ -98,7 +98,14 @@ def build_cell(
         if (sample, attempt) not in failed
     ]
     estimates = estimate(
-        scores, metric=metric, k=k, attempts=attempts, expected_items=ids, errors=failed, truncated=1, slices=slices
+        scores,
+        metric=metric,
+        k=k,
+        attempts=attempts,
+        expected_items=ids,
+        errors=failed,
+        truncated={("Toy/2", 0)},
+        slices=slices,
     )
     sampling = msgspec.structs.replace(Sampling(temperature=0.0, max_new_tokens=512), **(overrides or {}))
     manifest = Manifest(

@@ -170,11 +170,14 @@ def test_k_is_ordered_as_a_number(make_cell: Make) -> None:
     assert [row.metric for row in found.rows] == ["pass@1", "pass@2", "pass@10"]
 
 
-@pytest.mark.parametrize(("metric", "value", "rate"), [("score", 0.5, False), ("bleu", 31.0, False), ("f1", 0.5, True)])
+@pytest.mark.parametrize(
+    ("metric", "value", "rate"),
+    [("score", 0.5, False), ("bleu", 0.5, False), ("acc_norm", 0.5, True), ("pass@1", 0.5, True)],
+)
 def test_rates_and_other_scales(make_cell: Make, metric: str, value: float, rate: bool) -> None:
     cell = make_cell()
     facts, scores, _ = cell.scored["5c" * 32]
-    shown = Estimate(metric=metric, value=value, low=value, high=value, method="normal-clustered", n=20)
+    shown = Estimate(metric=metric, value=value, low=value, high=value, method="t-clustered", n=20)
     cell.add(facts, scores, [shown])
     assert compare([cell], [], []).rows[0].rate is rate
 

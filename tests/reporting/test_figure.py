@@ -79,7 +79,7 @@ def test_a_very_tall_figure_stays_within_what_can_be_drawn(
 def test_other_scales_have_their_own_axis(make_cell: Callable[..., Any]) -> None:
     cell = make_cell()
     facts, scores, estimates = cell.scored["5c" * 32]
-    judged = Estimate(metric="score", value=7.9, low=7.1, high=8.6, method="normal-clustered", n=80)
+    judged = Estimate(metric="score", value=7.9, low=7.1, high=8.6, method="t-clustered", n=80)
     cell.add(facts, scores, [*estimates, judged])
     assert size(render(compare([cell], [], []))[0])[1] > size(render(compare([make_cell()], [], []))[0])[1]
 

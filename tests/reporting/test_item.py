@@ -84,6 +84,13 @@ def test_scorings_are_chosen_by_their_first_characters(cell: Any) -> None:
         show_item(cell, "Toy/1", score_id="ffff")
 
 
+def test_an_ambiguous_beginning_of_a_scoring_is_refused(cell: Any) -> None:
+    (facts, scores, estimates) = cell.scored["5c" * 32]
+    cell.add(msgspec.structs.replace(facts, score_id="5c5d" * 16), scores, estimates)
+    with pytest.raises(UsageError, match="several scorings '5c5' — it has: 5c5c5c5c, 5c5d5c5d"):
+        show_item(cell, "Toy/1", score_id="5c5")
+
+
 def test_a_cell_without_a_scoring_still_shows_what_was_asked(cell: Any) -> None:
     cell.scored.clear()
     assert "  | Hello" in show_item(cell, "Toy/1")

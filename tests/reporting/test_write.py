@@ -11,7 +11,6 @@ import pytest
 
 from harness.errors import StoreError
 from harness.reporting import Comparison, write
-from harness.reporting.html import templates_folder
 
 
 def test_write_makes_all_files(example: Comparison, tmp_path: Path) -> None:
@@ -49,16 +48,3 @@ def test_a_file_in_the_place_of_the_folder(example: Comparison, tmp_path: Path) 
     (tmp_path / "taken").write_text("x")
     with pytest.raises(StoreError, match="cannot write"):
         write(example, tmp_path / "taken")
-
-
-def test_templates_are_where_the_checkout_has_them() -> None:
-    assert (templates_folder() / "comparison.html.j2").is_file()
-
-
-def test_templates_of_a_wheel_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import harness
-
-    packed = tmp_path / "harness" / "_catalog" / "reports"
-    packed.mkdir(parents=True)
-    monkeypatch.setattr(harness, "__file__", str(tmp_path / "harness" / "__init__.py"))
-    assert templates_folder() == packed / "templates"

@@ -36,7 +36,7 @@ def row(
 
 def estimates(scores: Sequence[Score], items: Sequence[str], **options: Any) -> tuple[Estimate, ...]:
     settings: dict[str, Any] = {
-        "metric": "pass", "k": (1,), "attempts": 1, "errors": {}, "truncated": 0, "slices": (), **options,
+        "metric": "pass", "k": (1,), "attempts": 1, "errors": {}, "truncated": (), "slices": (), **options,
     }  # fmt: skip
     return estimate(scores, expected_items=items, **settings)
 
@@ -47,7 +47,9 @@ def one(scores: Sequence[Score], items: Sequence[str], **options: Any) -> Estima
 
 
 def test_one_attempt_is_a_rate_with_wilson() -> None:
-    found = one([row("a", 1), row("b", 0, reason="no_answer"), row("c", 1), row("d", 1)], "abcd", truncated=2)
+    found = one(
+        [row("a", 1), row("b", 0, reason="no_answer"), row("c", 1), row("d", 1)], "abcd", truncated={("b", 0), ("d", 0)}
+    )
     assert found == Estimate(
         metric="pass@1", value=0.75, low=wilson(3, 4)[0], high=wilson(3, 4)[1], method="wilson", n=4, attempts=1,
         no_answer=1, truncated=2,
@@ -145,7 +147,7 @@ def test_graded_scores_are_a_mean_clustered_by_sample() -> None:
     scores = [row(s, v, turn=i, metric="score") for s, values in turns.items() for i, v in enumerate(values)]
     found = one(scores, "abc", metric="score", scale=(1.0, 10.0))
     mean, low, high = clustered_mean(turns)
-    assert (found.metric, found.method, found.n, found.attempts) == ("score", "normal-clustered", 3, 1)
+    assert (found.metric, found.method, found.n, found.attempts) == ("score", "t-clustered", 3, 1)
     assert (found.value, found.low, found.high) == (pytest.approx(mean), max(low, 1.0), min(high, 10.0))
 
 
@@ -170,7 +172,7 @@ def test_a_graded_interval_always_has_width(values: list[float]) -> None:
 
 def test_the_lowest_grades_are_no_zero_one_verdicts() -> None:
     scores = [row(s, v, metric="score") for s, v in (("a", 1.0), ("b", 1.0), ("c", 2.0))]
-    assert one(scores, "abc", metric="score", scale=(1.0, 10.0)).method == "normal-clustered"
+    assert one(scores, "abc", metric="score", scale=(1.0, 10.0)).method == "t-clustered"
 
 
 def test_zero_one_turns_are_clustered_and_no_attempts() -> None:
@@ -178,7 +180,7 @@ def test_zero_one_turns_are_clustered_and_no_attempts() -> None:
     scores[0] = row("a", 1, metric="correct")
     scores[1] = row("a", 1, turn=1, metric="correct")
     found = one(scores, "abcd", metric="correct")
-    assert (found.method, found.attempts, found.n) == ("normal-clustered", 1, 4)
+    assert (found.method, found.attempts, found.n) == ("t-clustered", 1, 4)
 
 
 def test_values_outside_the_scale_are_refused() -> None:
