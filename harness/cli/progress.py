@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from harness.types import CellResult, Completion, ErrorRecord, Estimate, Score
+from harness.types import RATE_METRICS, CellResult, Completion, ErrorRecord, Estimate, Score
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -216,7 +216,8 @@ def number(estimate: Estimate) -> str:
     """An estimate in a few words: rates in percent, a judge's scale as it is."""
     if estimate.value is None:
         return f"{estimate.metric} without a value"
-    shown = estimate.value if estimate.metric == "score" else 100 * estimate.value
+    rate = estimate.metric.partition("@")[0] in RATE_METRICS
+    shown = 100 * estimate.value if rate else estimate.value
     return f"{estimate.metric} {shown:.1f}"
 
 

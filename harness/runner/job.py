@@ -112,3 +112,22 @@ def completions_of(task: Task, sample: Sample) -> int:
         return len(prompts.lookup(sample.record, task.prompt.choices, where=task.name))
     except (HarnessError, TypeError):  # asking says what is wrong with the record
         return 1
+
+
+def extent(cell: Cell, samples: Sequence[Sample]) -> tuple[set[str], int]:
+    """Say which samples, and how many attempts at each, a cell's number is over so far.
+
+    What is journaled, and what an earlier invocation meant to ask: a cell that was interrupted does not become complete
+    by a second command with a smaller ``--limit``.
+    """
+    wanted: set[str] = set()
+    attempts = 1
+    for sample, attempt, _ in cell.journaled():
+        wanted.add(sample)
+        attempts = max(attempts, attempt + 1)
+    before = cell.manifest
+    if before.limit is not None:
+        wanted.update(sample.id for sample in samples[: before.limit])
+    elif before.expected >= len(samples) * attempts:
+        wanted.update(sample.id for sample in samples)
+    return wanted, attempts

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from harness.catalog import suggestion
+from harness.catalog.checks import check_sampling
 from harness.engines import EngineOptions
 from harness.errors import DataError, HarnessError, UsageError
+from harness.spelling import suggestion
 from harness.types import CellResult, Completion, ErrorRecord, Sample, Sampling, Score, Task
 
 
@@ -131,7 +131,8 @@ def with_sampling(task: Task, overrides: Mapping[str, Any]) -> tuple[Task, dict[
         sampling = msgspec.convert(values, Sampling)
     except msgspec.ValidationError as error:
         raise UsageError(f"sampling override: {error}") from error
-    _check_ranges(sampling)
+    for problem in check_sampling(sampling, lengths=False):
+        raise UsageError(f"sampling override: {problem.key.removeprefix('sampling.')} {problem.text}")
     changed = {name: values[name] for name in known if getattr(sampling, name) != getattr(task.sampling, name)}
     return msgspec.structs.replace(task, sampling=sampling), changed
 
@@ -157,27 +158,3 @@ def select(task: Task, samples: Sequence[Sample], plan: RunPlan) -> list[Sample]
         wanted = set(plan.items)
         chosen = [sample for sample in samples if sample.id in wanted]
     return chosen[: plan.limit]
-
-
-def _check_ranges(sampling: Sampling) -> None:
-    for message in _out_of_range(sampling):
-        raise UsageError(f"sampling override: {message}")
-
-
-def _out_of_range(sampling: Sampling) -> Iterator[str]:
-    for name in ("temperature", "top_p", "min_p"):
-        if not math.isfinite(getattr(sampling, name)):
-            yield f"{name} is no number"
-    if sampling.temperature < 0:
-        yield f"temperature is {sampling.temperature}, at least 0 is possible"
-    if not 0 < sampling.top_p <= 1:
-        yield f"top_p is {sampling.top_p}, above 0 and at most 1 is possible"
-    if not 0 <= sampling.min_p <= 1:
-        yield f"min_p is {sampling.min_p}, between 0 and 1 is possible"
-    for name in ("top_k", "min_tokens"):
-        if getattr(sampling, name) < 0:
-            yield f"{name} is {getattr(sampling, name)}, at least 0 is possible"
-    for name in ("max_new_tokens", "max_total_tokens"):
-        value = getattr(sampling, name)
-        if value is not None and value < 1:
-            yield f"{name} is {value}, at least 1 is possible"

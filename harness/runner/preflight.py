@@ -18,7 +18,7 @@ from harness.engines import Engine, open_engine
 from harness.errors import SpecError, StoreError, UsageError
 from harness.runner import invocation
 from harness.runner.interrupt import breakable
-from harness.runner.job import Job, Rule, answered
+from harness.runner.job import Job, Rule, answered, extent
 from harness.runner.plan import Progress, RunPlan, select, with_sampling
 from harness.scorers.registry import open_scorer, scorer_version
 from harness.store import Cell, cell_path
@@ -188,7 +188,7 @@ async def _draft(engine: Engine, source: TaskInput, plan: RunPlan, catalog: Cata
         sampling=task.sampling,
         seed=plan.seed,
         expected=len(source.chosen) * attempts,
-        limit=plan.limit,
+        limit=_first_only(plan),
     )
     return _Draft(engine=engine, source=source, attempts=attempts, manifest=manifest)
 
@@ -231,7 +231,7 @@ async def _open(draft: _Draft, plan: RunPlan, git: str | None, stack: AsyncExitS
         invocation=msgspec.structs.replace(
             invocation.new_invocation(engine.facts, git=git), sandbox=source.rule.scorer.sandbox
         ),
-        limit=_wider(cell.manifest.limit, plan.limit),
+        limit=_wider(cell.manifest.limit, _first_only(plan)),
         samples=samples,
         attempts=attempts,
         asked=frozenset(sample.id for sample in source.chosen),
@@ -240,24 +240,15 @@ async def _open(draft: _Draft, plan: RunPlan, git: str | None, stack: AsyncExitS
 
 
 def _extent(cell: Cell, draft: _Draft) -> tuple[list[Sample], int]:
-    """Say which samples and attempts the cell's number is over.
+    """Say which samples and attempts the cell's number is over, with those that this plan adds."""
+    wanted, attempts = (set[str](), 1) if cell.created else extent(cell, draft.source.samples)
+    wanted.update(sample.id for sample in draft.source.chosen)
+    return [sample for sample in draft.source.samples if sample.id in wanted], max(attempts, draft.attempts)
 
-    What an earlier invocation meant to ask still counts: a cell that was interrupted does not become complete by a
-    second command with a smaller ``--limit``.
-    """
-    wanted = {sample.id for sample in draft.source.chosen}
-    attempts = draft.attempts
-    for sample, attempt, _ in cell.journaled():
-        wanted.add(sample)
-        attempts = max(attempts, attempt + 1)
-    before = cell.manifest
-    if not cell.created:
-        everything = draft.source.samples
-        if before.limit is not None:
-            wanted.update(sample.id for sample in everything[: before.limit])
-        elif before.expected >= len(everything):
-            wanted.update(sample.id for sample in everything)
-    return [sample for sample in draft.source.samples if sample.id in wanted], attempts
+
+def _first_only(plan: RunPlan) -> int | None:
+    """The manifest's ``limit``: it means the data set's first samples, which ``--items`` does not."""
+    return plan.limit if plan.items is None else None
 
 
 def _wider(before: int | None, now: int | None) -> int | None:

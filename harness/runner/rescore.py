@@ -15,7 +15,7 @@ from harness.runner import results
 from harness.runner.grade import Grader
 from harness.runner.interrupt import breakable
 from harness.runner.invocation import now
-from harness.runner.job import answered, completions_of
+from harness.runner.job import answered, completions_of, extent
 from harness.runner.plan import Progress
 from harness.runner.preflight import make_rule, open_rule
 from harness.runner.window import pool, width
@@ -64,7 +64,8 @@ async def score(
         rule = make_rule(rules, workers=workers, unsafe_exec=unsafe_exec)
         await open_rule(rule, samples, stack)
         held = stack.enter_context(Cell.resume(cell))
-        chosen, attempts = _extent(held, samples)
+        wanted, attempts = extent(held, samples)
+        chosen = [sample for sample in samples if sample.id in wanted]
         by_id = {sample.id: sample for sample in chosen}
 
         def stands(sample: str, attempt: int) -> bool:
@@ -127,19 +128,3 @@ def _asked_task(rules: Task, manifest: Manifest, catalog: Catalog) -> Task:
         return catalog.task(manifest.task.name)
     except HarnessError:
         return rules
-
-
-def _extent(cell: Cell, samples: Sequence[Sample]) -> tuple[list[Sample], int]:
-    """Say which samples and attempts the manifest expects; those that were never answered stay unscored."""
-    present: set[str] = set()
-    attempts = 1
-    for sample, attempt, _ in cell.journaled():
-        present.add(sample)
-        attempts = max(attempts, attempt + 1)
-    manifest = cell.manifest
-    wanted = -(-manifest.expected // attempts)
-    if manifest.limit is not None:
-        present.update(sample.id for sample in samples[: manifest.limit])
-    elif wanted >= len(samples):
-        present.update(sample.id for sample in samples)
-    return [sample for sample in samples if sample.id in present], attempts

@@ -59,22 +59,25 @@ def tally(cell: Cell, scoring: Scoring, asked: Task, samples: Sequence[Sample], 
 def estimate(
     cell: Cell, scoring: Scoring, task: Task, samples: Sequence[Sample], attempts: int, count: Tally
 ) -> tuple[Estimate, ...]:
-    """Estimate the headline metric of ``task`` over these samples."""
-    return stats.estimate(
-        scoring.scores(),
-        metric=task.metric,
-        k=task.k,
-        attempts=attempts,
-        expected_items=[sample.id for sample in samples],
-        errors=count.causes,
-        truncated={
-            (sample.id, attempt)
-            for sample in samples
-            for attempt in range(attempts)
-            if cell.truncated(sample.id, attempt)
-        },
-        slices=task.slices,
-        slices_of={sample.id: slices(task, sample) for sample in samples} if task.slices else None,
+    """Estimate the headline metric of ``task`` over these samples, then every other metric that its scorer gave."""
+    others = {score.metric for score in scoring.scores() if score.value is not None} - {task.metric}
+    truncated = {
+        (sample.id, attempt) for sample in samples for attempt in range(attempts) if cell.truncated(sample.id, attempt)
+    }
+    return tuple(
+        found
+        for metric in (task.metric, *sorted(others))
+        for found in stats.estimate(
+            scoring.scores(),
+            metric=metric,
+            k=task.k,
+            attempts=attempts,
+            expected_items=[sample.id for sample in samples],
+            errors=count.causes,
+            truncated=truncated,
+            slices=task.slices,
+            slices_of={sample.id: slices(task, sample) for sample in samples} if task.slices else None,
+        )
     )
 
 

@@ -34,7 +34,7 @@ class Sandbox:
     def __init__(
         self, *, workers: int | None = None, unsafe: bool = False, memory_bytes: int = DEFAULT_MEMORY_BYTES
     ) -> None:
-        processors = len(os.sched_getaffinity(0))
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if workers is not None and workers > (most := max(64, 16 * processors)):
             raise UsageError(
                 f"--workers {workers}: each is a process of its own, and this machine has {processors} processors",

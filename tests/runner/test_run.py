@@ -61,6 +61,15 @@ async def test_a_complete_cell_is_not_asked_again_and_says_so(lab: Lab) -> None:
     assert lab.scorers["toy/plain"].graded == []
 
 
+@pytest.mark.parametrize("fields", [{"items": ("3", "4", "5"), "attempts": 2}, {"items": ("4", "5"), "limit": 1}])
+async def test_the_same_command_on_some_items_is_complete_twice(lab: Lab, fields: dict[str, Any]) -> None:
+    """Neither items times attempts nor ``limit`` beside ``items`` is mistaken for a wish for other samples."""
+    (one,) = (await lab.run(**fields)).cells
+    (two,) = (await lab.run(**fields)).cells
+    assert (one.state, one.unscored) == ("complete", 0)
+    assert (two.state, two.expected, two.unscored) == (one.state, one.expected, 0)
+
+
 async def test_limit_items_and_attempts_extend_the_same_cell(lab: Lab) -> None:
     (one,) = (await lab.run(limit=2)).cells
     assert (one.expected, one.state) == (2, "complete")
@@ -352,8 +361,8 @@ async def test_slices_are_estimated(lab: Lab, task: MakeTask) -> None:
         ({"items": ("0", "nope")}, "no item 'nope'"),
         ({"sampling": {"temprature": 1}}, "did you mean 'temperature'"),
         ({"sampling": {"temperature": "hot"}}, "temperature"),
-        ({"sampling": {"temperature": -1}}, "at least 0"),
-        ({"sampling": {"temperature": float("nan")}}, "no number"),
+        ({"sampling": {"temperature": -1}}, "must be 0 .greedy. or more"),
+        ({"sampling": {"temperature": float("nan")}}, "temperature must be"),
         ({"sampling": {"top_p": 0}}, "top_p"),
         ({"sampling": {"max_new_tokens": 0}}, "max_new_tokens"),
         ({"sampling": {"max_new_tokens": 1, "max_total_tokens": 2}}, "exclude each other"),

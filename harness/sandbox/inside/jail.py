@@ -11,6 +11,7 @@ import errno
 import os
 import resource
 import struct
+import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -170,8 +171,8 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 
 def architecture_known() -> bool:
-    """Return whether this machine's system calls are in the table."""
-    return os.uname().machine in _AUDIT_ARCH
+    """Return whether this is Linux on a machine whose system calls are in the table."""
+    return sys.platform == "linux" and os.uname().machine in _AUDIT_ARCH
 
 
 def _op(code: int, operand: int, yes: int = 0, no: int = 0) -> bytes:
