@@ -149,6 +149,7 @@ class FakeScorer:
         self.in_work = 0
         self.most = 0
         self.test_fails: Exception | None = None
+        self.more: tuple[str, ...] = ()
 
     async def __aenter__(self) -> Self:
         self.open = True
@@ -173,12 +174,13 @@ class FakeScorer:
                 sample=sample.id,
                 attempt=completions[0].attempt,
                 turn=0,
-                metric=self.task.metric,
+                metric=metric,
                 value=value,
                 reason="ok" if value else "wrong",
                 extracted=completions[-1].text,
                 slices={field: str(sample.record[field]) for field in self.task.slices},
             )
+            for metric in (self.task.metric, *self.more)
         ]
 
 

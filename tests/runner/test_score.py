@@ -103,3 +103,12 @@ async def test_check_compares_with_the_known_failures(lab: Lab, task: MakeTask, 
     lab.catalog.known["toy/plain"] = task()
     with pytest.raises(UsageError, match="reference"):
         await runner.check("toy/plain", catalog=lab.catalog, data=lab.data, progress=lab.told)
+
+
+async def test_every_metric_of_a_scorer_is_estimated_the_headline_first(lab: Lab) -> None:
+    lab.setup = lambda scorer: setattr(scorer, "more", ("acc_norm",))
+    (one,) = (await lab.run()).cells
+    headline, other = one.estimates
+    assert other.metric == "acc_norm"
+    assert (headline.metric, headline.n) != (other.metric, 0)
+    assert headline.value == other.value
