@@ -6,9 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.sandbox.canary import Probe, probe
-    from harness.sandbox.compute import Calculator, Computation, Computed, Result
+    from harness.sandbox.calculator import Calculator
+    from harness.sandbox.computation import Computation, Computed, Result
     from harness.sandbox.pool import Sandbox
+    from harness.sandbox.probing import Probe, probe
     from harness.sandbox.trial import Calls, Limits, Outcome, Trial
 
 __all__ = [
@@ -27,17 +28,17 @@ __all__ = [
 
 # Lazy, because the zygote imports this package too and must stay small.
 _HOMES = {
-    "Calculator": "compute",
-    "Computation": "compute",
-    "Computed": "compute",
+    "Calculator": "calculator",
+    "Computation": "computation",
+    "Computed": "computation",
     "Calls": "trial",
     "Limits": "trial",
     "Outcome": "trial",
-    "Probe": "canary",
-    "Result": "compute",
+    "Probe": "probing",
+    "Result": "computation",
     "Sandbox": "pool",
     "Trial": "trial",
-    "probe": "canary",
+    "probe": "probing",
 }
 
 

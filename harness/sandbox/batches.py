@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import SandboxError
 from harness.sandbox.clocks import Clocks
-from harness.sandbox.compute import Computation, Result
+from harness.sandbox.computation import Computation, Result
 from harness.sandbox.errand import Done
 from harness.sandbox.inside import batch, protocol
 from harness.sandbox.zygote import Zygote, sealed

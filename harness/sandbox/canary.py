@@ -1,17 +1,9 @@
-"""The canary: an attack that must fail before anything else is run, and the answer to "what can this machine do?"."""
+"""The canary: an attack that must fail before anything else is run."""
 
 from __future__ import annotations
 
-import asyncio
-import platform
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from harness.errors import HarnessError
-from harness.sandbox.inside import jail
 from harness.sandbox.trial import Trial
 
 _ATTACKS = f"""
@@ -48,33 +40,3 @@ CANARY = Trial(
     helpers="",
     test="def check(candidate):\n    reached = candidate()\n    assert reached == [], f'reached: {reached}'\n",
 )
-
-
-class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sandbox can do on this machine.
-
-    Attributes:
-        level: ``bwrap`` or ``landlock``, or None where untrusted code is refused.
-        reason: Why it is refused; empty where it is not.
-        facts: Kernel, architecture, Landlock version.
-    """
-
-    level: str | None
-    reason: str
-    facts: Mapping[str, Any]
-
-
-def probe() -> Probe:
-    """Start one worker, set the canary on it, and say what holds."""
-    from harness.sandbox.pool import Sandbox
-
-    facts = {"kernel": platform.release(), "machine": platform.machine(), "landlock_abi": jail.landlock_abi()}
-
-    async def attempt() -> str:
-        async with Sandbox(workers=1) as sandbox:
-            return sandbox.level
-
-    try:
-        return Probe(level=asyncio.run(attempt()), reason="", facts=facts)
-    except HarnessError as error:
-        return Probe(level=None, reason=str(error), facts=facts)

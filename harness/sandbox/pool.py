@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from harness.errors import SandboxError, UsageError
 from harness.sandbox import bwrap
 from harness.sandbox.canary import CANARY
-from harness.sandbox.compute import Computation, Computed, Result
+from harness.sandbox.computation import Computation, Computed, Result
 from harness.sandbox.errand import ZygoteDiedError
 from harness.sandbox.inside import jail
 from harness.sandbox.scratch import remove_abandoned

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from harness.sandbox.batches import continue_batch
-from harness.sandbox.compute import Computation, Result
+from harness.sandbox.computation import Computation, Result
 from harness.sandbox.pair import run_trial
 from harness.sandbox.trial import Outcome, Trial
 from harness.sandbox.zygote import Zygote
