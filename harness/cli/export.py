@@ -1,4 +1,4 @@
-"""``harness export``: a judged run in the files of its peers."""
+"""``harness export``: a run of programs or a judged run in the files of its peers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from harness.cli import options, output, session
 
 
-@click.command(short_help="Write a judged run as FastChat's or AlpacaEval's files.")
+@click.command(short_help="Write a run in the files of its peers: EvalPlus, human-eval, bigcode, FastChat, AlpacaEval.")
 @click.argument("name", metavar="RUN")
 @click.option("--to", "folder", type=options.Folder(), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--judge", metavar="J", help="Whose verdicts; else those of the task's own judge.")
@@ -32,17 +32,25 @@ def export(
     data_dir: Path | None,
     offline: bool,
 ) -> int:
-    """Write RUN's answers and a judge's verdicts on them.
+    """Write RUN's answers, and the verdicts on them, as its peers have them.
 
-    FastChat: model_answer/MODEL.jsonl and model_judgment/JUDGE_single.jsonl or JUDGE_pair.jsonl. AlpacaEval:
-    model_outputs.json, annotations.json and leaderboard.csv. Both can be read again: replay:FILE and --verdicts FILE.
+    Programs: evalplus/ (samples.jsonl, samples_eval_results.json), human-eval/ (samples.jsonl and its
+    _results.jsonl) and bigcode/generations.json, those that are of the data set. FastChat: model_answer/MODEL.jsonl and
+    model_judgment/JUDGE_single.jsonl or JUDGE_pair.jsonl. AlpacaEval: model_outputs.json, annotations.json and
+    leaderboard.csv. All can be read again: replay:FILE and --verdicts FILE.
     """
     from harness.judging.export import export as write
+    from harness.runner import peers
     from harness.store import find_cell
 
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     session.check_writable(folder, "--to")
-    for path in write(find_cell(runs, name), folder, catalog=catalog, data=data, judge=judge, baseline=baseline):
+    cell = find_cell(runs, name)
+    if judge is None and catalog.task(cell.manifest.task.name).scorer.name in peers.EXPORTED:
+        written = peers.export(cell, folder, catalog=catalog, data=data)
+    else:
+        written = write(cell, folder, catalog=catalog, data=data, judge=judge, baseline=baseline)
+    for path in written:
         session.say(f"wrote {path}")
     return output.EXIT_COMPLETE

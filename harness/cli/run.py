@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from harness.types import CellResult
 
 T = TypeVar("T")
+_SHOWN = 10
+"""Items in one line, at most."""
 
 
 @click.command(short_help="Evaluate models on tasks; the same command again resumes.")
@@ -105,6 +107,7 @@ def run(
     unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
     for cell in outcome.cells:
         _write_peers(cell, catalog, data)
+        _tell_recorded(cell, plan, catalog, data)
     for told in filter(None, (failure, unwritten)):
         click.echo(told.line, err=True)
     if outcome.interrupted:
@@ -207,6 +210,26 @@ def _write_peers(result: CellResult, catalog: Catalog, data: DataStore) -> None:
     written = write_eval_results(result, catalog, data)
     if written is not None:
         session.say(f"wrote {written}", err=True)
+
+
+def _tell_recorded(result: CellResult, plan: RunPlan, catalog: Catalog, data: DataStore) -> None:
+    """Where a replayed file records verdicts of its own, say how ours compare."""
+    from harness.engines.replay import replayed_files
+    from harness.formats import read_completions
+    from harness.runner.peers import compare_recorded
+
+    path = replayed_files(plan.models).get(result.model)
+    if path is None:
+        return
+    agreements, written = compare_recorded(result, read_completions(path, plan.engine.stage), catalog, data)
+    for one in agreements:
+        told = f"{path.name} records {one.metric} as passed {one.recorded} of {one.compared} times, here {one.ours}: "
+        if not one.differing:
+            session.say(told + "every verdict is the same", err=True)
+            continue
+        items = ", ".join(f"{sample}/{attempt}" for sample, attempt in one.differing[:_SHOWN])
+        more = f" and {len(one.differing) - _SHOWN} more" if len(one.differing) > _SHOWN else ""
+        session.say(f"{told}{len(one.differing)} verdicts differ ({items}{more}); see {written}", err=True)
 
 
 @click.command(short_help="Grade a task's own reference solutions.")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.engines import EngineOptions, Prepared
 from harness.engines.reasoning import split_reasoning
 from harness.engines.record import Clock, completion, concurrency
+from harness.engines.replay_place import Rows, place
 from harness.errors import EngineError, RequestError, UsageError
 from harness.plain import one_line
 from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request, Sample, Task
 
 if TYPE_CHECKING:
     from harness.formats import Replay as Replayed
-    from harness.formats import ReplayRow
 
 DEFAULT_CONCURRENCY = 64
 _JOURNAL = "completions.jsonl"
@@ -49,7 +49,7 @@ class Replay:
         self._options = options
         self.model = ModelFacts(name=self._name, identity="replay")
         self._replayed: Replayed | None = None
-        self._rows: dict[tuple[str, int, int], ReplayRow] = {}
+        self._rows: Rows = {}
 
     async def __aenter__(self) -> Self:
         """Read the file.
@@ -71,7 +71,6 @@ class Replay:
         with replayed.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._replayed = replayed
-        self._rows = {(row.sample, row.attempt, row.turn): row for row in replayed.rows}
         declared = {"model": one_line(replayed.model)} if replayed.model else {}
         self.model = ModelFacts(name=self._name, identity="replay", weights=sha256, declared=declared)
 
@@ -86,7 +85,7 @@ class Replay:
             EngineError: No answer is of these samples, or an answer records another question than its sample's.
         """
         assert self._replayed is not None, "the engine is entered before it is asked"
-        self._place(samples)
+        self._rows = place(self._replayed, task, samples)
         answered = {sample for sample, _, _ in self._rows}
         wanted = {sample.id for sample in samples}
         if not wanted & answered:
@@ -104,18 +103,6 @@ class Replay:
             notes=(*self._replayed.notes, *self._gaps(task, wanted, answered, attempts)),
             identity={"sha256": self.model.weights, "stage": stages.pop() if len(stages) == 1 else "mixed"},
         )
-
-    def _place(self, samples: Sequence[Sample]) -> None:
-        """Put AlpacaEval's rows at the samples whose instruction they record: files lose rows, the others move up."""
-        assert self._replayed is not None, "the engine is entered before it is asked"
-        if self._replayed.form != "alpaca-eval" or len(self._replayed.rows) == len(samples):
-            return
-        places = {
-            value.strip(): sample.id for sample in samples for value in sample.record.values() if isinstance(value, str)
-        }
-        found = {places.get((row.asked or "").strip()): row for row in self._replayed.rows}
-        if None not in found and len(found) == len(self._replayed.rows):
-            self._rows = {(sample, 0, 0): row for sample, row in found.items() if sample is not None}
 
     def _gaps(
         self, task: Task, wanted: Collection[str], answered: Collection[str], attempts: Counter[str]
@@ -199,6 +186,12 @@ def _split(target: str) -> tuple[Path, str]:
     if not mark or not path or not name or whole.exists():
         return whole, replay_name(whole)
     return Path(path).expanduser(), one_line(name, 200)
+
+
+def replayed_files(models: Iterable[str]) -> dict[str, Path]:
+    """The files that model arguments replay, by the name that their model goes by."""
+    targets = [model.removeprefix("replay:") for model in models if model.startswith("replay:")]
+    return {name: path for path, name in map(_split, targets)}
 
 
 def replay_name(path: Path) -> str:

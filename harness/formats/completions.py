@@ -10,16 +10,17 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import DataError
-from harness.formats import forms
+from harness.formats import code, forms
+from harness.formats.reading import Reading
 from harness.formats.replay import Form, Replay
-from harness.formats.rows import Row, read_rows
+from harness.formats.rows import GENERATIONS, Row, read_rows
 from harness.types import Stage
 
 _JOURNAL = "completions.jsonl"
 _MANIFEST = "manifest.json"
 _NAME_ONE = "name a file of completions or a cell folder"
 
-_Reader = Callable[[list[Row], Stage | None], forms.Reading]
+_Reader = Callable[[list[Row], Stage | None], Reading]
 
 # In order: the first whose keys the first row has.
 _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
@@ -27,7 +28,9 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
     ("plain", (frozenset({"sample", "text"}),), forms.plain),
     ("fastchat", (frozenset({"question_id", "choices"}),), forms.fastchat),
     ("lm-eval", (frozenset({"doc_id", "resps"}),), forms.lm_eval),
-    ("human-eval", (frozenset({"task_id", "completion"}), frozenset({"task_id", "solution"})), forms.human_eval),
+    ("human-eval", (frozenset({"task_id", "completion"}), frozenset({"task_id", "solution"})), code.samples),
+    ("evalplus-results", (frozenset({"eval"}),), code.eval_results),
+    ("bigcode", (frozenset({GENERATIONS}),), code.generations),
     (
         "alpaca-eval",
         (frozenset({"instruction", "output"}), frozenset({"instruction", "output_2"})),
@@ -36,8 +39,8 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
 )
 
 _KNOWN = (
-    "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution), FastChat (question_id, "
-    "choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps)"
+    "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution; or eval), bigcode (a "
+    "list of lists), FastChat (question_id, choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps)"
 )
 
 
@@ -45,9 +48,9 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
     """Read completions that exist already.
 
     Read are: a cell folder of ours or its ``completions.jsonl``; plain JSON lines (``sample``, ``text``, optional
-    ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval and EvalPlus samples; FastChat ``model_answer``;
-    AlpacaEval ``model_outputs``; lm-eval ``samples_*.jsonl``. Each as JSON lines or as a JSON list, plain or gzipped,
-    with lines of any length.
+    ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval's and EvalPlus's samples and results; bigcode's
+    generations; FastChat ``model_answer``; AlpacaEval ``model_outputs``; lm-eval ``samples_*.jsonl``. Each as JSON
+    lines or as a JSON list, plain or gzipped, with lines of any length.
 
     Args:
         path: File or cell folder.
@@ -100,7 +103,7 @@ def _recognise(row: Row) -> tuple[Form, _Reader]:
     return row.fail("a form of file that is not known", f"known are: {_KNOWN}")
 
 
-def _refuse_doubles(reading: forms.Reading) -> None:
+def _refuse_doubles(reading: Reading) -> None:
     seen: dict[tuple[str, int, int], str] = {}
     for place, row in reading.rows:
         key = (row.sample, row.attempt, row.turn)

