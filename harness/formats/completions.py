@@ -63,10 +63,10 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
     journal = _journal(path)
     in_cell = journal.name == _JOURNAL
     rows = read_rows(journal, torn_tail=in_cell)
-    if not rows:
+    form, reader = _recognise(rows[0]) if rows else (None, None)
+    reading = reader(rows, stage) if reader is not None else Reading()
+    if form is None or not reading.rows:
         raise DataError(f"{journal}: holds no completions", "is it the right file, and whole?", code="empty")
-    form, reader = _recognise(rows[0])
-    reading = reader(rows, stage)
     _refuse_doubles(reading)
     found = [row for _, row in reading.rows]
     return Replay(

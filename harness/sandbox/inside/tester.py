@@ -10,10 +10,12 @@ import builtins
 import functools
 import marshal
 import time
+import traceback
 from typing import Any
 
 from harness.sandbox.inside import calls, wire
 from harness.sandbox.inside.calls import MAX_MESSAGE
+from harness.sandbox.inside.showing import shown
 
 
 class SolutionGone(BaseException):
@@ -27,6 +29,8 @@ class Proxy:
         self._requests = requests
         self._replies = replies
         self.opaque: str | None = None
+        self.last: tuple[tuple[Any, ...], dict[str, Any], Any] | None = None
+        """Arguments of the last call that was answered, and what it returned or, as an exception, raised."""
         self.gone: SolutionGone | None = None
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -41,9 +45,11 @@ class Proxy:
                 result = wire.decode(content)
                 if isinstance(result, wire.Opaque):
                     self.opaque = result.kind
+                self.last = arguments, keywords, result
                 return result
             name, message = content
             raised = _exception(name, message)
+            self.last = arguments, keywords, raised
         except EOFError:
             self.gone = SolutionGone("the solution process ended during a call")
         except BrokenPipeError:
@@ -96,7 +102,8 @@ def grade(payload: dict[str, Any], requests: int, replies: int) -> dict[str, Any
         replies: Descriptor to read answers from.
 
     Returns:
-        ``status`` (``passed``, ``wrong``, ``error``), ``kind`` and ``message`` of what failed.
+        ``status`` (``passed``, ``wrong``, ``error``), ``kind`` and ``message`` of what failed, and in ``detail`` the
+        ``line`` of the tests and the ``input`` and ``got`` of the last call, where they are known.
     """
     proxy = Proxy(requests, replies)
     try:
@@ -181,10 +188,35 @@ def _seed_random(code: bytes) -> None:
 
 def _failure(error: BaseException, proxy: Proxy) -> dict[str, Any]:
     from_solution = isinstance(error, SolutionGone) or bool(getattr(error, "from_solution", False))
+    status = "error" if from_solution else "wrong"
+    return {
+        "status": status,
+        "kind": type(error).__name__,
+        "message": _message(error, proxy),
+        "detail": _seen(error, proxy),
+    }
+
+
+def _message(error: BaseException, proxy: Proxy) -> str:
     try:
-        message = str(error)[:MAX_MESSAGE]
+        # A KeyError would quote a text that the solution's own has quoted already.
+        message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)[:MAX_MESSAGE]
     except BaseException:
         message = ""
     if proxy.opaque is not None:
         message = f"returned an opaque {proxy.opaque}, which equals nothing. {message}".strip()
-    return {"status": "error" if from_solution else "wrong", "kind": type(error).__name__, "message": message}
+    return message
+
+
+def _seen(error: BaseException, proxy: Proxy) -> dict[str, Any]:
+    """The line of the tests that failed, counted from 1, and the last call before it."""
+    seen: dict[str, Any] = {}
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == "<test>"]
+    if lines:
+        seen["line"] = lines[-1]
+    if proxy.last is not None:
+        arguments, keywords, answer = proxy.last
+        seen["input"] = shown([*arguments, keywords] if keywords else list(arguments))
+        raised = isinstance(answer, Exception)
+        seen["got"] = f"raised {type(answer).__name__}: {_message(answer, proxy)}" if raised else shown(answer)
+    return seen

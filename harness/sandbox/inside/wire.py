@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-MAX_FRAME: Final = 64 << 20
+MAX_FRAME: Final = 128 << 20
 """Bytes of one frame; a longer value is refused by the sender and by the receiver."""
 MAX_DEPTH: Final = 100
 """Nesting of a value."""

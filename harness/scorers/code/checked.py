@@ -14,6 +14,7 @@ from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_
 from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
 _SELF_TESTS: Final = 3
+_SHOWN: Final = 1000
 
 
 class CheckOptions(Spec, frozen=True, kw_only=True):
@@ -51,6 +52,14 @@ class Checked(ABC):
     @abstractmethod
     def entry_point(self, record: Mapping[str, Any]) -> str:
         """Name of the function that is asked for."""
+
+    @abstractmethod
+    def tests(self, sample: Sample) -> str:
+        """The tests, as the data set has them."""
+
+    def lines_before(self, sample: Sample) -> int:
+        """Lines before the tests in what is executed."""
+        return 0
 
     @abstractmethod
     def trial(self, sample: Sample, program: str) -> Trial:
@@ -99,11 +108,20 @@ class Checked(ABC):
         detail = {
             "kind": outcome.kind,
             "message": outcome.message,
+            **self._first_failure(sample, outcome),
             "cpu_seconds": round(outcome.cpu_seconds, 4),
             "wall_seconds": round(outcome.wall_seconds, 4),
         }
         value = 1.0 if outcome.status == "passed" else 0.0
         return [self._score(sample, completion, value, REASONS[outcome.status], text, detail)]
+
+    def _first_failure(self, sample: Sample, outcome: Outcome) -> dict[str, Any]:
+        """The assertion that failed, and the last call before it."""
+        seen = {name: told for name in ("input", "got") if (told := outcome.detail.get(name)) is not None}
+        line = outcome.detail.get("line")
+        lines = self.tests(sample).split("\n")
+        at = line - 1 - self.lines_before(sample) if isinstance(line, int) else -1
+        return {"assertion": lines[at].strip()[:_SHOWN], **seen} if 0 <= at < len(lines) else seen
 
     def _score(
         self,

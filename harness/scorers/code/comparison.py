@@ -14,14 +14,13 @@ is within
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.sandbox.inside import calls, wire
+from harness.sandbox.inside.showing import shown
 
 _RTOL = 1e-7
-_SHOWN = 1000
 
 
 def check(answers: calls.Answers, arguments: calls.Blocks, expected: calls.Blocks, options: Mapping[str, Any]) -> Any:
@@ -187,21 +186,6 @@ def is_floats(value: Any) -> bool:
     if isinstance(value, float):
         return True
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, float) for item in value)
-
-
-_REPR = reprlib.Repr()
-_REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxfrozenset = _REPR.maxdict = 60
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 600
-_REPR.maxlevel = 8
-
-
-def shown(value: Any) -> str:
-    """A value as a person reads it, shortened."""
-    try:
-        text = _REPR.repr(value)
-    except Exception as error:
-        text = f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + " ..."
 
 
 # --- oracles: True or False is the verdict, None leaves it to the comparison ------------------------------------------

@@ -28,13 +28,25 @@ class HumanEval(Checked):
         """Name of the function that is asked for."""
         return str(record["entry_point"])
 
+    def tests(self, sample: Sample) -> str:
+        """The tests, as the data set has them."""
+        return str(self.record(sample)["test"])
+
+    def lines_before(self, sample: Sample) -> int:
+        """Lines before the tests in what is executed: the helpers and the empty line after them."""
+        return self._helpers(sample).count("\n") + 2
+
+    def _helpers(self, sample: Sample) -> str:
+        record = self.record(sample)
+        return str(record["prompt"] + record["canonical_solution"])
+
     def trial(self, sample: Sample, program: str) -> Trial:
         """The trial of a program."""
         record = self.record(sample)
         return Trial(
             program=program,
             entry_point=record["entry_point"],
-            helpers=record["prompt"] + record["canonical_solution"],
-            test=record["test"],
+            helpers=self._helpers(sample),
+            test=self.tests(sample),
             limits=self.limits,
         )

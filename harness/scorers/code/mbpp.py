@@ -33,6 +33,11 @@ class Mbpp(Checked):
         """Name of the function that is asked for."""
         return tested_function(record["code"], record["test_list"][0])
 
+    def tests(self, sample: Sample) -> str:
+        """The tests, as the data set has them."""
+        record = self.record(sample)
+        return "\n".join([record.get("test_setup_code") or "", *record["test_list"]])
+
     def trial(self, sample: Sample, program: str) -> Trial:
         """The trial of a program."""
         record = self.record(sample)
@@ -48,13 +53,12 @@ class Mbpp(Checked):
                 limits=self.limits,
             )
         # At module level: what an assertion names may be assigned by the ones before it.
-        lines = "\n".join([setup, *assertions])
         return Trial(
             program=program,
             entry_point=name,
             helpers=record["code"].replace("\r", ""),
             test=(
-                f"_LINES = compile({lines!r}, '<test>', 'exec', dont_inherit=True)\n"
+                f"_LINES = compile({self.tests(sample)!r}, '<test>', 'exec', dont_inherit=True)\n"
                 "def check(candidate):\n"
                 f"    names = {{**globals(), {name!r}: candidate}}\n"
                 "    exec(_LINES, names)\n"

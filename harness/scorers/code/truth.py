@@ -27,7 +27,7 @@ from harness.sandbox.inside import calls
 from harness.scorers.code import expectation
 from harness.scorers.code.comparison import is_floats
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised when files made earlier must not be used any more."""
 _BLOCK: Final = 64
 _LIMITS: Final = Limits(cpu_seconds=300.0, wall_seconds=400.0)
@@ -66,7 +66,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         base_blocks: Blocks of the first set.
         calls: Calls of both sets.
         float_from: For each set, the first call whose expected result is a float or a sequence of floats.
-        slowest: Processor seconds of the reference solution's slowest call.
+        slowest: Processor seconds of the reference solution's slowest call, its result's encoding included.
         seconds: Those of all its calls.
     """
 
