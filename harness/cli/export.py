@@ -41,13 +41,14 @@ def export(
     """
     from harness.judging.export import export as write
     from harness.runner import peers
+    from harness.scorers.code.programs import CODE_SCORERS
     from harness.store import find_cell
 
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     session.check_writable(folder, "--to")
     cell = find_cell(runs, name)
-    if judge is None and catalog.task(cell.manifest.task.name).scorer.name in peers.EXPORTED:
+    if judge is None and catalog.task(cell.manifest.task.name).scorer.name in CODE_SCORERS:
         written = peers.export(cell, folder, catalog=catalog, data=data)
     else:
         written = write(cell, folder, catalog=catalog, data=data, judge=judge, baseline=baseline)

@@ -9,9 +9,11 @@ import click
 
 from harness.cli import options, session
 from harness.cli.progress import number
-from harness.errors import StoreError, UsageError
+from harness.errors import HarnessError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from harness.catalog import Catalog
+    from harness.datasets import DataStore
     from harness.store import CellView
     from harness.types import Estimate
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("item", required=False, metavar="[NAME|ITEM]")
 @click.option("--format", "chat_format", metavar="F", help="Render a task's prompt in this chat format.")
 @click.option("--scoring", metavar="ID", help="Show an item's verdicts of this scoring; absent: of the newest.")
+@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="Show only this attempt at an item.")
 @options.runs
 @options.data
 def show(
@@ -29,6 +32,7 @@ def show(
     item: str | None,
     chat_format: str | None,
     scoring: str | None,
+    attempt: int | None,
     runs: Path,
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
@@ -41,15 +45,15 @@ def show(
     harness show RUN                           a run's manifest and its scorings
     harness show RUN HumanEval/3               what was asked, answered and scored
     """  # noqa: D301 - click's mark of a paragraph that is not wrapped is the character \b itself
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
     if what != "task":
-        _show_run(runs, what, item, scoring)
+        _show_run(runs, what, item, scoring, attempt, catalog, data)
         return 0
     if item is None:
         raise UsageError("harness show task: which task?", "see harness list tasks")
     from harness.cli.asked import task_lines
 
-    catalog = session.load_catalog(catalogs)
-    data = session.open_data(data_dir, offline=offline)
     for line in task_lines(catalog, data, item, chat_format):
         session.say(line)
     return 0
@@ -104,7 +108,9 @@ def report(*, names: tuple[str, ...], out: Path, report_name: str, runs: Path, c
     return 0
 
 
-def _show_run(root: Path, name: str, item: str | None, scoring: str | None) -> None:
+def _show_run(
+    root: Path, name: str, item: str | None, scoring: str | None, attempt: int | None, catalog: Catalog, data: DataStore
+) -> None:
     from harness.cli.asked import run_lines
     from harness.store import find_cell
 
@@ -115,8 +121,23 @@ def _show_run(root: Path, name: str, item: str | None, scoring: str | None) -> N
         return
     from harness.reporting import show_item
 
-    for line in show_item(cell, item, score_id=scoring):
+    tests = _tests(cell.manifest.task.name, item, catalog, data)
+    for line in show_item(cell, item, score_id=scoring, attempt=attempt, tests=tests):
         click.echo(line)
+
+
+def _tests(task_name: str, item: str, catalog: Catalog, data: DataStore) -> str | None:
+    """What an item's programs are tested by; a run can be looked at without its task and its data, too."""
+    from harness.scorers.code.programs import CODE_SCORERS, told_tests
+
+    try:
+        task = catalog.task(task_name)
+        if task.scorer.name not in CODE_SCORERS:
+            return None
+        return next((told_tests(task, sample) for sample in data.samples(task) if sample.id == item), None)
+    except HarnessError as error:
+        session.say(f"the tests are not shown: {error}", err=True)
+        return None
 
 
 def _row(cell: CellView) -> tuple[str, ...]:

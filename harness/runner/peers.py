@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,9 +21,6 @@ from harness.types import CellResult, Sample, Score, Task
 
 if TYPE_CHECKING:
     from harness.datasets import DataStore
-
-EXPORTED: Final = frozenset({"plus", "human-eval", "mbpp"})
-"""Scorers of programs."""
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +120,7 @@ def export(view: CellView, folder: Path, *, catalog: Catalog, data: DataStore) -
     ``samples.jsonl_results.jsonl``; ``bigcode/generations.json``: those that are of the task's data set.
 
     Args:
-        view: The run; its task is scored by one of `EXPORTED`.
+        view: The run; its task is scored by one of ``CODE_SCORERS``.
         folder: Where the files go.
         catalog: Where the task is.
         data: Where its samples are.

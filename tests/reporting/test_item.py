@@ -22,7 +22,7 @@ def cell(make_cell: Callable[..., Any]) -> Any:
         reasoning="hm\u202e", finish_reason="stop", completion_tokens=5, seed=7, seconds=1.23456,
     )  # fmt: skip
     chat = Completion(
-        sample="Toy/1", attempt=0, turn=0, messages=(Message(role="user", content="Hi"),), prompt_sha256="0",
+        sample="Toy/1", attempt=0, turn=0, messages=(Message(role="user", content="Hi"),), prompt_sha256="1",
         text="Hello",
         logprobs=LogProbs(total=-1.5, tokens=3, greedy=True),
     )  # fmt: skip
@@ -43,7 +43,8 @@ def test_everything_is_told_in_order(cell: Any) -> None:
     lines = show_item(cell, "Toy/1")
     told = "\n".join(lines)
     assert lines[0] == "model\\x1b[1m  toy/zero-shot  Toy/1"
-    assert told.index("Attempt 0, turn 0") < told.index("Attempt 1, turn 0") < told.index("Verdict on attempt 0")
+    order = ["Attempt 0, turn 0", "Verdict on attempt 0", "Attempt 1, turn 0", "Verdict on attempt 1"]
+    assert [told.index(one) for one in order] == sorted(told.index(one) for one in order)
     for expected in (
         "  Message (user):\n  | Hi",
         "  Prompt:\n  | def f():\n  | \tpass",
@@ -56,9 +57,32 @@ def test_everything_is_told_in_order(cell: Any) -> None:
         "  Extracted:\n  | return 1",
         "  Expected:\n  | 2",
         "  slice level: 3",
-        "  Detail: line:\n  | 4",
+        "  line: 4",
     ):
         assert expected in told
+
+
+def test_one_attempt_and_what_it_is_tested_by(cell: Any) -> None:
+    told = "\n".join(show_item(cell, "Toy/1", attempt=1, tests="assert f(1)\x1b == 2"))
+    assert "  Tests:\n  | assert f(1)\\x1b == 2" in told
+    assert "attempt 0" not in told.lower()
+    with pytest.raises(UsageError, match="Toy/1 has no attempt 7 — it has: 0 to 1"):
+        show_item(cell, "Toy/1", attempt=7)
+
+
+def test_a_prompt_that_is_the_same_is_shown_once(cell: Any) -> None:
+    one = cell.asked[0]
+    cell.asked = [one, msgspec.structs.replace(one, attempt=2)]
+    told = "\n".join(show_item(cell, "Toy/1"))
+    assert told.count("  Prompt:") == 1
+    assert "Attempt 2, turn 0 (the same prompt)" in told
+
+
+def test_a_text_without_end_is_cut(cell: Any) -> None:
+    cell.asked = [msgspec.structs.replace(cell.asked[0], text="x" * 1_000_000)]
+    told = "\n".join(show_item(cell, "Toy/1"))
+    assert len(told) < 25_000
+    assert "and 980,000 more characters, which the run's files have" in told
 
 
 def test_nothing_of_others_controls_the_terminal(cell: Any) -> None:

@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from harness.prompts import render
+from harness.sandbox.inside.showing import shown
 from harness.scorers.extraction import extract
 from harness.types import Extraction, Reason, Sample, Stage, Task
 
 BEFORE: Final = "{prompt}"
 """What is executed before a reply or a continuation where the task says nothing else."""
 
+CODE_SCORERS: Final = frozenset({"plus", "human-eval", "mbpp"})
+_TOLD: Final = 5
+"""Inputs that are told to a person."""
 KNOWN_WRONG: Final[Mapping[str, str]] = {
     "a wrong value": "    return 'known to be wrong'\n",
     "an object equal to everything": (
@@ -62,6 +66,22 @@ def whole_program(task: Task, sample: Sample, text: str, stage: Stage, before: s
     if stage == "program":
         return text
     return render(before, sample.record, where=f"{task.name}: scorer.options.before, sample {sample.id!r}") + text
+
+
+def told_tests(task: Task, sample: Sample) -> str | None:
+    """What programs for a sample are tested by, for a person to read; None where the scorer is none of code."""
+    record = sample.record
+    if task.scorer.name == "human-eval":
+        return str(record.get("test", "")).strip()
+    if task.scorer.name == "mbpp":
+        return "\n".join([record.get("test_setup_code") or "", *record.get("test_list", ())]).strip()
+    if task.scorer.name != "plus":
+        return None
+    base, extra = (record.get(name) or [] for name in ("base_input", "plus_input"))
+    calls = [f"{record.get('entry_point')}({', '.join(map(shown, arguments))})" for arguments in base[:_TOLD]]
+    more = [f"... and {len(base) - _TOLD} more"] if len(base) > _TOLD else []
+    words = f"the reference solution's results on {len(base)} original inputs and {len(extra)} extra ones:"
+    return "\n".join([words, *calls, *more])
 
 
 def _program(text: str, entry_point: str) -> str | None:

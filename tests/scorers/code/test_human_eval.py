@@ -68,6 +68,17 @@ async def test_published_completions_of_wizardcoder_give_130(samples: list[Sampl
     assert task_115.detail["message"] == "name 'math' is not defined"
 
 
+async def test_the_failed_assertion_is_told_with_input_and_got(samples: list[Sample]) -> None:
+    first = samples[0]
+    wrong = completion(first, "    return threshold > 0.1\n")
+    raises = completion(first, "    raise KeyError('no')\n", attempt=1)
+    by_attempt = {score.attempt: score.detail for score in await grade(TASK, [(first, wrong), (first, raises)])}
+    told = by_attempt[0]
+    assert told["assertion"] == "assert candidate([1.0, 2.0, 5.9, 4.0, 5.0], 0.8) == False"
+    assert (told["input"], told["got"]) == ("[[1.0, 2.0, 5.9, 4.0, 5.0], 0.8]", "True")
+    assert (by_attempt[1]["message"], by_attempt[1]["got"]) == ("'no'", "raised KeyError: 'no'")
+
+
 def variants(record: dict[str, Any]) -> list[str]:
     return [
         record["canonical_solution"],
