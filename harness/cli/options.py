@@ -223,6 +223,25 @@ servers = stacked(
 )
 """Everything that concerns the servers that we start for a checkpoint."""
 
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Numbers from 1, separated by commas."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read the numbers."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part.isascii() and part.isdigit() and 0 < int(part) < 10**6 for part in parts):
+            self.fail(f"{value!r} is no list of numbers from 1, such as 1,10,100", param, ctx)
+        return tuple(sorted({int(part) for part in parts}))
+
+
+pass_at = click.option(
+    "--k", type=Sizes(), default=(), metavar="N,N", help="Estimate pass@N for these; absent: for the task's own."
+)
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_new_tokens", "stop")
 
 

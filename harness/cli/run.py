@@ -46,6 +46,7 @@ _SHOWN = 10
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items.")
 @click.option("--items", metavar="A,B", help="Only these items, by their ids.")
 @click.option("--attempts", type=click.IntRange(min=1), metavar="N", help="Completions per item.")
+@options.pass_at
 @click.option("--seed", type=int, default=0, show_default=True, help="Each sample derives its own from it.")
 @options.sampling
 @click.option("--format", "chat_format", metavar="F", help="Chat format: vicuna_v1.1, alpaca, ..., tokenizer, raw.")
@@ -125,6 +126,7 @@ def run(
 @click.option("--judge", metavar="J", help="Judge by this declaration: another scoring in the same cell.")
 @click.option("--dry-run", is_flag=True, help="Only tell what judging would take: calls, tokens, money.")
 @click.option("--stage", type=click.Choice(["reply", "continuation", "program"]), help="What a file's completions are.")
+@options.pass_at
 @options.judging
 @options.servers
 @options.execution
@@ -135,6 +137,7 @@ def score(
     *,
     name: str,
     task: str | None,
+    k: tuple[int, ...],
     workers: int | None,
     unsafe_exec: bool,
     runs: Path,
@@ -160,7 +163,7 @@ def score(
             make = f"harness run --model replay:{name} --task {task} --no-judge"
             option = "--dry-run" if dry_run else "--judge"
             raise UsageError(f"{option}: {name} is a file, no run yet", f"`{make}` makes it one, which asks nobody")
-        return _score_file(name, task, workers=workers, unsafe_exec=unsafe_exec, runs=runs, catalogs=catalogs,
+        return _score_file(name, task, k=k, workers=workers, unsafe_exec=unsafe_exec, runs=runs, catalogs=catalogs,
                            data_dir=data_dir, offline=offline, as_json=as_json, stage=stage, **rest)  # fmt: skip
     if name.endswith((".jsonl", ".json", ".gz")) and not Path(name).exists():
         raise UsageError(f"{name}: no such file", "check the spelling of the path")
@@ -180,6 +183,7 @@ def score(
                 catalog=catalog,
                 data=data,
                 task=task,
+                k=k,
                 progress=progress,
                 workers=workers,
                 unsafe_exec=unsafe_exec,
@@ -291,6 +295,7 @@ def _plan(models: Sequence[str], tasks: tuple[str, ...], items: str | None, rest
         limit=rest["limit"],
         items=_items(items),
         attempts=rest["attempts"],
+        k=rest["k"],
         seed=rest["seed"],
         sampling=sampling,
         chat_format=rest["chat_format"],

@@ -27,6 +27,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         limit: Only the first samples of each task; in no identity.
         items: Only these sample ids; in no identity.
         attempts: Completions per sample; None: what the engine holds, else the task's own. In no identity.
+        k: Which pass@k to estimate; empty: the tasks' own. In no identity.
         seed: Base seed.
         sampling: Sampling field -> value, replacing the tasks' own; another ``ask_id``.
         chat_format: Chat format by name; an error for tasks that pin theirs.
@@ -43,6 +44,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     items: tuple[str, ...] | None = None
     attempts: int | None = None
+    k: tuple[int, ...] = ()
     seed: int = 0
     sampling: Mapping[str, Any] = {}
     chat_format: str | None = None
@@ -146,6 +148,11 @@ def with_sampling(task: Task, overrides: Mapping[str, Any]) -> tuple[Task, dict[
     changed |= {name: values[name] for name in overrides if name in varied}
     kept = {field: tables for field, tables in by.items() if any(tables.values())}
     return msgspec.structs.replace(task, sampling=sampling, sampling_by=kept), changed
+
+
+def with_k(task: Task, k: Sequence[int]) -> Task:
+    """The task with another set of pass@k to estimate; with its own where ``k`` is empty."""
+    return msgspec.structs.replace(task, k=tuple(k)) if k else task
 
 
 def select(task: Task, samples: Sequence[Sample], plan: RunPlan) -> list[Sample]:

@@ -22,7 +22,7 @@ from harness.runner import invocation
 from harness.runner.interrupt import breakable
 from harness.runner.job import Job, Rule, answered, extent
 from harness.runner.judges import bind, forecast, identify, judge_rule
-from harness.runner.plan import Progress, RunPlan, select, with_sampling
+from harness.runner.plan import Progress, RunPlan, select, with_k, with_sampling
 from harness.scorers.registry import open_scorer, scorer_version
 from harness.store import Cell, cell_path
 from harness.types import DatasetFacts, Manifest, Sample, Task, TaskFacts
@@ -75,7 +75,8 @@ async def prepare(
     Raises:
         HarnessError: Whatever is wrong, with its remedy; nothing has been asked.
     """
-    overridden = [with_sampling(catalog.task(name), plan.sampling) for name in dict.fromkeys(plan.tasks)]
+    named = [with_k(catalog.task(name), plan.k) for name in dict.fromkeys(plan.tasks)]
+    overridden = [with_sampling(task, plan.sampling) for task in named]
     panel = await stack.enter_async_context(Panel(plan.judge, catalog, data))
     panel.note = progress.note
     inputs = [load_task(task, changed, plan, data, panel) for task, changed in overridden]

@@ -18,7 +18,7 @@ from harness.runner.grade import Grader
 from harness.runner.interrupt import breakable
 from harness.runner.job import answered, completions_of, extent
 from harness.runner.judges import bind, closing_notes, forecast
-from harness.runner.plan import Progress
+from harness.runner.plan import Progress, with_k
 from harness.runner.preflight import make_rule, open_rule
 from harness.runner.window import pool, width
 from harness.store import Cell, Scoring
@@ -34,6 +34,7 @@ async def score(
     catalog: Catalog,
     data: DataStore,
     task: str | None = None,
+    k: Sequence[int] = (),
     progress: Progress,
     workers: int | None = None,
     unsafe_exec: bool = False,
@@ -49,6 +50,7 @@ async def score(
         catalog: Where tasks come from.
         data: Where samples come from.
         task: Score by this task's rules instead of the cell's own; it must be of the same data set.
+        k: Which pass@k to estimate; empty: the task's own.
         progress: Who is told.
         workers: Sandbox workers; None: one per core.
         unsafe_exec: Whether code may run without a sandbox.
@@ -64,7 +66,7 @@ async def score(
         InstrumentError: The scorer failed its self-test.
     """
     manifest = Cell.read(cell).manifest
-    rules = catalog.task(task or manifest.task.name)
+    rules = with_k(catalog.task(task or manifest.task.name), k)
     _check_task(rules, manifest, progress)
     asked = _asked_task(rules, manifest, catalog)
     if judge is not None:
