@@ -16,7 +16,7 @@ from tests.sandbox.hostile.collection import ATTACKS, BY_NAME
 from tests.sandbox.hostile.grading import HONEST, SURVIVOR_SECONDS
 from tests.sandbox.hostile.lab import Lab
 
-CPU_SECONDS = 0.5
+CPU_SECONDS = 0.3
 TASK = Task(
     name="hostile/plus",
     version=1,
@@ -75,8 +75,9 @@ async def test_no_attack_passes_and_none_reaches_the_host() -> None:
                 if (after := await values(scorer, "square", HONEST)) != (1.0, 1.0):
                     spoiled[attack.name] = after
 
-        async with Plus(TASK, workers=2) as scorer:
-            await asyncio.gather(drain(scorer), drain(scorer))
+        # Most of them wait for their limit: many at a time.
+        async with Plus(TASK, workers=8) as scorer:
+            await asyncio.gather(*(drain(scorer) for _ in range(8)))
         await asyncio.sleep(SURVIVOR_SECONDS)
         assert place.tripped() == set()
     assert (passed, spoiled) == ({}, {})
