@@ -234,6 +234,11 @@ class Panel:
             self._stack.push_async_callback(self._seats[model].stop)
         return self._seats[model]
 
+    def stop(self) -> None:
+        """Ask no judge anything new: whoever would gets a `StoppedError`; calls in flight go on."""
+        for seat in self._seats.values():
+            seat.limiter.stop()
+
     def forecast(self, scorer: JudgeScorer, items: Iterable[tuple[Sample, Sequence[Completion]]]) -> str | None:
         """What judging these items will take, in a sentence; None where nobody is asked."""
         seat = self._seats.get(self._model(scorer.judge))

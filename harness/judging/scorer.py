@@ -136,12 +136,23 @@ class JudgeScorer:
                     yield call
 
     async def score(self, sample: Sample, completions: Sequence[Completion]) -> list[Score]:
-        """Judge one attempt; what cannot be judged or read has a null score with its cause."""
+        """Judge one attempt; what cannot be judged or read has a null score with its cause.
+
+        Raises:
+            StoppedError: The run is ending, and a question was not asked.
+        """
         assert self._journal is not None, "a judge is bound to a cell before it scores"
         case = self.material.case(sample, completions)
         key = Key(sample.id, completions[0].attempt)
         calls = self.material.calls(case)
-        answered = await asyncio.gather(*(self._answered(key, call, case, self._journal) for call in calls))
+        asked = (self._answered(key, call, case, self._journal) for call in calls)
+        # What is in flight is paid for: it is waited for and journaled, also where another question ends in an error.
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        answered = []
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+            answered.append(one)
         return outcome.scores(self.judge, case, key.attempt, answered, self.slices(sample))
 
     async def _answered(self, key: Key, call: Call, case: Case, journal: Verdicts) -> Answered:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness import prompts
 from harness.clock import now
-from harness.errors import HarnessError, InstrumentError, JudgeError, SandboxError, StoreError
+from harness.errors import HarnessError, InstrumentError, JudgeError, SandboxError, StoppedError, StoreError
 from harness.redaction import redact
 from harness.runner.job import Rule
 from harness.runner.plan import Progress
@@ -38,13 +38,14 @@ class Grader:
         Raises:
             StoreError: The run folder cannot be written.
             InstrumentError: The scorer must not grade.
+            StoppedError: The run is ending, and a judge was not asked.
         """
         try:
             scores = await self._rule.scorer.score(sample, completions)
             if not scores:
                 raise TypeError(f"scorer {self._rule.task.scorer.name} gave no score")
             self._scoring.append(*scores)
-        except InstrumentError:
+        except (InstrumentError, StoppedError):
             raise
         except RecordError as error:
             self._unscored(sample, attempt, "scorer", error.code, str(error))

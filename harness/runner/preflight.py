@@ -51,11 +51,11 @@ class TaskInput:
 
 @dataclass(kw_only=True)
 class Lane:
-    """One model with its jobs; ``judges``: calls to judges that may be in flight beside it."""
+    """One model with its jobs, and the judges of all models."""
 
     engine: Engine
     jobs: list[Job]
-    judges: int = 0
+    panel: Panel
 
 
 async def prepare(
@@ -91,7 +91,7 @@ async def prepare(
         Lane(
             engine=engine,
             jobs=[await _open(draft, plan, git, stack, panel, progress) for draft in lane],
-            judges=panel.concurrency,
+            panel=panel,
         )
         for engine, lane in zip(engines, drafts, strict=True)
     ]

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-from harness.errors import EngineError
-from harness.runner.attempt import Attempts, Line, StoppedError
+from harness.errors import EngineError, StoppedError
+from harness.judging.panel import Panel
+from harness.runner.attempt import Attempts, Line
 from harness.runner.interrupt import GRACE_SECONDS, Interrupt
 from harness.runner.job import Job
 from harness.runner.plan import Progress
@@ -27,7 +28,7 @@ def width(window: int | None, concurrency: int, workers: int | None) -> int:
 
 
 async def drive(
-    jobs: Sequence[Job], *, concurrency: int, window: int, interrupt: Interrupt, progress: Progress
+    jobs: Sequence[Job], panel: Panel, *, concurrency: int, window: int, interrupt: Interrupt, progress: Progress
 ) -> EngineError | None:
     """Carry every unit of work of a model's jobs through.
 
@@ -36,9 +37,10 @@ async def drive(
 
     Args:
         jobs: The model's cells; their samples are asked one cell after the other.
+        panel: Their judges.
         concurrency: Requests in flight, at most.
         window: Units in work at once.
-        interrupt: A first signal stops launching, and cancels after a grace.
+        interrupt: After a first signal no request starts, to the engine or a judge; a grace later all is cancelled.
         progress: Who is told.
 
     Returns:
@@ -51,6 +53,10 @@ async def drive(
     line = Line(concurrency)
     attempts = Attempts(line, progress)
     units = _units(jobs)
+
+    def stop() -> None:
+        line.stopping = True
+        panel.stop()
 
     async def worker() -> None:
         for skipped, unit in enumerate(units):
@@ -71,7 +77,7 @@ async def drive(
     workers = [asyncio.create_task(worker()) for _ in range(window)]
     finished = asyncio.gather(*workers)
     try:
-        await _until_done(finished, line, interrupt)
+        await _until_done(finished, stop, interrupt)
     except EngineError as error:
         return error
     finally:
@@ -96,7 +102,7 @@ async def pool(worker: Callable[[], Coroutine[Any, Any, None]], size: int) -> No
         await asyncio.wait(workers)
 
 
-async def _until_done(finished: asyncio.Future[Any], line: Line, interrupt: Interrupt) -> None:
+async def _until_done(finished: asyncio.Future[Any], stop: Callable[[], None], interrupt: Interrupt) -> None:
     """Wait for the workers; after a signal only for what is in flight, and not for long."""
     signals: list[asyncio.Future[Any]] = [
         asyncio.ensure_future(interrupt.first.wait()),
@@ -105,7 +111,7 @@ async def _until_done(finished: asyncio.Future[Any], line: Line, interrupt: Inte
     try:
         await asyncio.wait({finished, signals[0]}, return_when=asyncio.FIRST_COMPLETED)
         if not finished.done():
-            line.stopping = True
+            stop()
             await asyncio.wait({finished, signals[1]}, timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if finished.done():
             finished.result()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -241,3 +243,35 @@ def _folder(bench: Bench, name: str) -> Any:
     folder = bench.folder / name
     folder.mkdir()
     return folder
+
+
+async def test_after_ctrl_c_no_judge_is_asked_anything_new_and_what_is_in_flight_is_kept(
+    bench: Bench, judge: MockJudge
+) -> None:
+    signalled = asyncio.Event()
+    late: list[int] = []
+
+    async def slow(body: dict[str, Any], number: int) -> web.StreamResponse:
+        if signalled.is_set():
+            late.append(number)
+        elif number == 3:
+            signalled.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.3)
+        # Every other reply has no verdict, and would be asked for again.
+        return answer("Rating: [[7]]" if number % 2 else "Well.")
+
+    judge.reply = slow
+    answers = bench.answers("toy-model", lambda n, turn: f"answer {n}.{turn}")
+    outcome = await bench.run(answers, judge.url)
+    assert outcome.interrupted
+    [cell] = outcome.cells
+    assert late == []
+    assert len(judge.asked) == 4
+    assert len(list(bench.view(cell).verdicts())) == 4
+    assert bench.told.errors == []
+
+    judge.reply = MockJudge().reply
+    again = await bench.run(answers, judge.url)
+    assert again.cells[0].unscored == 0
+    assert len(judge.asked) == 4 + 12 - 2
