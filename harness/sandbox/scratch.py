@@ -55,7 +55,7 @@ class Scratch:
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
-                        with contextlib.suppress(OSError):
+                        with contextlib.suppress(FileNotFoundError):
                             found = entry.stat(follow_symlinks=False)
                             size += found.st_blocks * _BLOCK
                             count += 1

@@ -29,7 +29,7 @@ def made(name):
 
 
 def hidden(name: str, tries: str, body: str) -> Attack:
-    return bomb(name, tries, _FILL + textwrap.dedent(body))
+    return bomb(name, tries, _FILL + textwrap.dedent(body), "hangs", "floods")
 
 
 HIDING: tuple[Attack, ...] = (
