@@ -20,6 +20,8 @@ FIRST_USER: Final = 1_000_000_000
 an ordinary user, shares their limits or can reach them."""
 NOBODY: Final = 65534
 _BLOCK: Final = 512
+_MOST_MAPPINGS: Final = 1 << 20
+"""Bytes of the kernel's list of a process's mappings: ten thousand of them, where numpy and threads need hundreds."""
 _PREFIX: Final = "harness-scratch-"
 _REMOVING_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 60.0
@@ -78,7 +80,10 @@ class Scratch:
 
 
 def _unnamed(pid: int, place: str) -> int:
-    """Bytes on the disk of files below a folder that have no name any more, but are open or mapped."""
+    """Bytes on the disk of files below a folder that have no name any more, but are open or mapped by a process.
+
+    One with so many mappings that looking through them would take long counts as having filled it.
+    """
     sizes: dict[int, int] = {}
     mapped = 0
     with contextlib.suppress(OSError):
@@ -88,9 +93,14 @@ def _unnamed(pid: int, place: str) -> int:
                 found = descriptor.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == device:
                     sizes[found.st_ino] = found.st_blocks * _BLOCK
-        for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.endswith(" (deleted)") and f" {place}/" in line:
-                first, last = (int(address, 16) for address in line.split(" ", 1)[0].split("-"))
+        with Path(f"/proc/{pid}/maps").open("rb") as file:
+            listed = file.read(_MOST_MAPPINGS + 1)
+        if len(listed) > _MOST_MAPPINGS:
+            return MAX_BYTES + 1
+        inside = f" {place}/".encode()
+        for line in listed.splitlines():
+            if line.endswith(b" (deleted)") and inside in line:
+                first, last = (int(address, 16) for address in line.partition(b" ")[0].split(b"-"))
                 mapped += last - first
     return max(sum(sizes.values()), mapped)
 
