@@ -74,32 +74,39 @@ async def drive(
                 line.stopping = True  # at once: the others must not ask what cannot be kept
                 raise
 
-    workers = [asyncio.create_task(worker()) for _ in range(window)]
-    finished = asyncio.gather(*workers)
     try:
-        await _until_done(finished, stop, interrupt)
+        await pool(worker, window, interrupt, stop)
     except EngineError as error:
         return error
+    return None
+
+
+async def pool(
+    worker: Callable[[], Coroutine[Any, Any, None]],
+    size: int,
+    interrupt: Interrupt | None = None,
+    stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Run ``size`` workers to their end; the first that fails ends the others, and its error is raised.
+
+    Args:
+        worker: Works until nothing is left, or until ``stop`` was called.
+        size: How many of them work at once.
+        interrupt: After a first signal ``stop`` is called; a grace later, or after a second one, all is cancelled.
+            None: nobody listens.
+        stop: Lets nothing new begin.
+    """
+    workers = [asyncio.create_task(worker()) for _ in range(size)]
+    finished = asyncio.gather(*workers)
+    try:
+        await _until_done(finished, stop, interrupt or Interrupt())
     finally:
-        line.stopping = True
         for task in workers:
             task.cancel()
         await asyncio.wait(workers)
         finished.cancel()
         with contextlib.suppress(BaseException):
             finished.exception()
-    return None
-
-
-async def pool(worker: Callable[[], Coroutine[Any, Any, None]], size: int) -> None:
-    """Run ``size`` workers to their end; the first that fails ends the others, and its error is raised."""
-    workers = [asyncio.create_task(worker()) for _ in range(size)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.wait(workers)
 
 
 async def _until_done(finished: asyncio.Future[Any], stop: Callable[[], None], interrupt: Interrupt) -> None:

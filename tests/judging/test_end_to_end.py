@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from harness.catalog import Catalog
+from harness.runner.interrupt import InterruptedRunError
 from harness.types import Estimate
 
 from .conftest import Bench, MockJudge, answer
@@ -275,3 +276,26 @@ async def test_after_ctrl_c_no_judge_is_asked_anything_new_and_what_is_in_flight
     again = await bench.run(answers, judge.url)
     assert again.cells[0].unscored == 0
     assert len(judge.asked) == 4 + 12 - 2
+
+
+async def test_ctrl_c_while_scoring_keeps_what_was_paid_for(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("toy-model", lambda n, turn: f"answer {n}.{turn}")
+    [cell] = (await bench.run(answers, judge.url)).cells
+    scores = bench.scores(cell)
+
+    async def slow(body: dict[str, Any], number: int) -> web.StreamResponse:
+        if number == 12 + 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.3)
+        return answer("Rating: [[3]]")
+
+    judge.reply = slow
+    with pytest.raises(InterruptedRunError):
+        await bench.score(cell.path, judge.url, max_tokens=999)
+    assert len(judge.asked) == 12 + 4
+    assert len(list(bench.view(cell).verdicts())) == 12 + 4
+    assert bench.scores(cell) == scores
+    again = await bench.score(cell.path, judge.url, max_tokens=999)
+    assert again is not None
+    assert again.unscored == 0
+    assert len(judge.asked) == 12 + 12
