@@ -19,6 +19,12 @@ _PREFIX = re.compile(
     r"^(?:\([^)]*\)\s*)*(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+\[[^\]]*\]\s?)?"
 )
 _ERROR = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b.*|^.*\berror: .*", re.MULTILINE)
+_SIGN = re.compile(
+    r"^Traceback \(most recent|^vllm|\bvLLM\b|^(?:\([^)]*\) )?(?:INFO|WARNING|ERROR) \d\d-\d\d ", re.MULTILINE
+)
+"""What a log of vLLM has somewhere, and those of other programs mostly lack."""
+_ADVICE = re.compile(r"--help\b")
+"""How programs go on after an error: not what went wrong."""
 _KILLED = 128 + 9
 
 
@@ -228,6 +234,18 @@ def cause_of(text: str, status: int | None = None) -> Cause:
     return Cause("unknown", said or "it said nothing", "read the log")
 
 
+def cause_of_start(text: str, status: int) -> Cause:
+    """The cause that the log of a server tells that was never ready: it may be no vLLM at all."""
+    cause = cause_of(text, status)
+    if cause.code != "unknown" or _SIGN.search(text):
+        return cause
+    return Cause(
+        "no-vllm",
+        f"the command ended with exit {status} and does not seem to be vLLM ({cause.message})",
+        "name the `vllm` program with --vllm-command",
+    )
+
+
 def tail(log: Path, begin: int = 0) -> str:
     """The end of a log, from byte ``begin`` on at most; empty where it cannot be read."""
     try:
@@ -243,7 +261,7 @@ def last_line(text: str) -> str:
     """The last line that says something, without vLLM's prefix."""
     for line in reversed(re.split(r"[\r\n]+", text[-8192:])):
         shown = _bare_line(line).strip()
-        if shown:
+        if shown and not _ADVICE.search(shown):
             return shown
     return ""
 

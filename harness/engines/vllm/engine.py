@@ -20,7 +20,7 @@ from harness.engines.record import concurrency
 from harness.engines.retry import Retry
 from harness.engines.vllm import digests, gpus, tokens
 from harness.engines.vllm.launch import Launch
-from harness.engines.vllm.probe import Probe
+from harness.engines.vllm.probe import FIRST_SECONDS, Probe
 from harness.engines.vllm.replicas import Fleet, Limits, Replica
 from harness.engines.vllm.resolve import check_options, resolve
 from harness.engines.vllm.server import Server
@@ -207,6 +207,7 @@ class Vllm:
             retry=Retry(self._options.tries, sleep=replica.pauses()),
             context=self._entered.context,
             most_stops=None,
+            patience=FIRST_SECONDS,
         )
         await client.__aenter__()
         try:

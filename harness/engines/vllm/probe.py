@@ -11,8 +11,8 @@ from harness.engines.vllm.tokens import Golden
 from harness.engines.wire import Wire
 from harness.errors import EngineError
 
-_SECONDS = 300.0
-"""The first requests to a server may wait for it to compile."""
+FIRST_SECONDS = 300.0
+"""The first requests to a server may wait for it to compile, and for a machine that is busy with other starts."""
 
 
 class Probe:
@@ -27,7 +27,7 @@ class Probe:
     def __init__(self, url: str, served: str, key: str) -> None:
         self._url = url
         self._served = served
-        self._wire = Wire(parse_address(url), _SECONDS, key=key)
+        self._wire = Wire(parse_address(url), FIRST_SECONDS, key=key)
 
     async def __aenter__(self) -> Self:
         """Connect."""

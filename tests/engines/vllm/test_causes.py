@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.vllm.causes import _PATTERNS, cause_of, last_line, tail
+from harness.engines.vllm.causes import _PATTERNS, cause_of, cause_of_start, last_line, tail
 
 LOGS = [
     ("memory", "(EngineCore pid=9) ERROR 11-21 10:00:00 [core.py:7] torch.OutOfMemoryError: CUDA out of memory. Tried"),
@@ -71,6 +71,24 @@ def test_what_nobody_knows_is_told_in_the_logs_words() -> None:
     assert cause_of("", 1).message == "it said nothing"
     assert cause_of("", 137).code == "killed"
     assert cause_of("", 127).code == "no-vllm"
+
+
+def test_a_command_that_is_not_vllm_is_told_so() -> None:
+    said = "ls: unrecognized option '--dtype'\nTry 'ls --help' for more information.\n"
+    cause = cause_of_start(said, 2)
+    assert cause.code == "no-vllm"
+    assert cause.message == (
+        "the command ended with exit 2 and does not seem to be vLLM (ls: unrecognized option '--dtype')"
+    )
+    assert "--vllm-command" in cause.remedy
+    assert "exit 0 and does not seem to be vLLM (it said nothing)" in cause_of_start("", 0).message
+    for own in (
+        "(APIServer pid=7) INFO 11-21 10:00:00 [utils.py:1] hello\nbye\n",
+        "Traceback (most recent call last):\nValueError: strange\n",
+    ):
+        assert cause_of_start(own, 1) == cause_of(own, 1)
+        assert cause_of_start(own, 1).code == "unknown"
+    assert cause_of_start("", 137).code == "killed"
 
 
 def test_hostile_logs_are_one_safe_line() -> None:

@@ -172,6 +172,32 @@ def test_a_failing_model_does_not_keep_the_next_from_its_turn(run: Run, checkpoi
     assert states == {"ckpt-100": "partial", "ckpt-200": "complete"}
 
 
+def test_a_broken_checkpoint_among_several_does_not_keep_the_others_from_their_turn(
+    run: Run, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step in (50, 200):
+        shutil.copytree(checkpoint, checkpoint.with_name(f"ckpt-{step}"))
+        save_weights(checkpoint.with_name(f"ckpt-{step}") / "model.safetensors", bytes([step]))
+    broken = checkpoint / "model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:1000])
+    assert run(str(checkpoint.with_name("ckpt-*")), more=("--limit", "2", "--json")) == 1
+    streams = capsys.readouterr()
+    found = json.loads(streams.out)
+    assert [(cell["model"], cell["state"]) for cell in found["cells"]] == [
+        ("ckpt-50", "complete"),
+        ("ckpt-200", "complete"),
+    ]
+    assert (found["exit"], found["error"]["code"]) == (1, "vllm-weights")
+    (line,) = [line for line in streams.err.splitlines() if line.startswith("error: ")]
+    assert line.startswith(f"error: {broken}: has 1,000 bytes, and its header promises ")
+
+    for step in (50, 200):
+        (checkpoint.with_name(f"ckpt-{step}") / "config.json").write_text("{")
+    assert run(str(checkpoint.with_name("ckpt-*")), more=("--limit", "2")) == 1
+    said = capsys.readouterr().err
+    assert all(f"ckpt-{step}/" in said for step in (50, 100, 200))
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -162,8 +162,8 @@ async def test_lengths_are_clamped_and_counted(checkpoint: Path, options: Option
             r"out of memory \(torch.OutOfMemoryError: CUDA out of memory",
         ),
         ({"say": ["vllm: error: unrecognized arguments: --x"], "exit": 2}, "vllm-vllm-arguments", "does not take"),
-        ({"say": ["something odd", "ValueError: strange"], "exit": 1}, "vllm-unknown", "ValueError: strange"),
-        ({"exit": 0}, "vllm-unknown", "it said nothing"),
+        ({"say": ["INFO 11-21 10:00:00 [a.py:1] odd", "ValueError: strange"], "exit": 1}, "vllm-unknown", "ValueErro"),
+        ({"exit": 0}, "vllm-no-vllm", "ended with exit 0 and does not seem to be vLLM"),
     ],
 )
 async def test_a_server_that_does_not_start_says_why(
