@@ -67,7 +67,11 @@ async def test_inherited_settings_count_too(checkpoint: Path, monkeypatch: pytes
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     assert (await made(checkpoint)).settings() == before
     monkeypatch.setenv("VLLM_USE_FLASHINFER_SAMPLER", "1")
+    monkeypatch.setenv("VLLM_API_KEY", "sk-own")
     assert (await made(checkpoint)).settings() != before
+    shown = (await made(checkpoint)).shown()  # as typed, it does the same elsewhere
+    assert "VLLM_USE_FLASHINFER_SAMPLER=1" in shown
+    assert "VLLM_API_KEY" not in shown
 
 
 def test_flags_and_values() -> None:
