@@ -25,6 +25,9 @@ _SIGN = re.compile(
 """What a log of vLLM has somewhere, and those of other programs mostly lack."""
 _ADVICE = re.compile(r"--help\b")
 """How programs go on after an error: not what went wrong."""
+_HARMLESS = re.compile(r"(?:\([^)]*\)\s*)*(?:DEBUG|INFO|WARNING) \d\d-\d\d ")
+"""Lines that name options (``trust_remote_code=True``) and what might go wrong, but tell no error."""
+_SEQUEL = re.compile(r"See root cause above|Engine core initialization failed")
 _KILLED = 128 + 9
 
 
@@ -165,7 +168,8 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         (
             r"SafetensorError.*|Error while deserializing header.*|MetadataIncompleteBuffer.*|HeaderTooLarge.*"
             r"|Following weights were not initialized.*|Cannot find any model weights.*|.*size mismatch for.*"
-            r"|There is no module or parameter named.*|PytorchStreamReader failed.*"
+            r"|There is no module or parameter named.*|PytorchStreamReader failed.*|Attempted to load weight.*"
+            r"|start \(\d+\) \+ length \(\d+\) exceeds dimension size.*"
         ),
         "the weights are damaged, or do not belong to config.json",
         "copy the checkpoint again, or save it again",
@@ -215,7 +219,7 @@ def cause_of(text: str, status: int | None = None) -> Cause:
         text: The log's end, as `tail` reads it.
         status: Exit status of the server; None where it did not end.
     """
-    clean = "\n".join(_bare_line(line) for line in text.splitlines())
+    clean = "\n".join(_bare_line(line) for line in text.splitlines() if not _HARMLESS.match(line))
     for code, pattern, message, remedy in _COMPILED:
         found = pattern.search(clean)
         if found:
@@ -229,7 +233,7 @@ def cause_of(text: str, status: int | None = None) -> Cause:
         )
     if status == 127:
         return Cause("no-vllm", "the command cannot be started", "name one that exists with --vllm-command")
-    errors = [line for line in _ERROR.findall(clean) if line.strip()]
+    errors = [line for line in _ERROR.findall(clean) if line.strip() and not _SEQUEL.search(line)]
     said = one_line(errors[-1], 200) if errors else one_line(last_line(text), 200)
     return Cause("unknown", said or "it said nothing", "read the log")
 

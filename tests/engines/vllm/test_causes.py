@@ -37,6 +37,7 @@ LOGS = [
     ("gated", "huggingface_hub.errors.GatedRepoError: 401 Client Error."),
     ("weights", "safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata"),
     ("weights", "ValueError: Following weights were not initialized from checkpoint: {'model.norm.weight'}"),
+    ("weights", "RuntimeError: start (0) + length (512) exceeds dimension size (256)."),
     ("missing-file", "OSError: /m does not appear to have a file named config.json. Checkout"),
     ("template", "jinja2.exceptions.TemplateSyntaxError: unexpected end of template"),
     ("tokenizer", "Exception: data did not match any variant of untagged enum ModelWrapper at line 1"),
@@ -67,10 +68,21 @@ def test_every_cause_is_in_the_documentation(repository: Path) -> None:
 
 def test_what_nobody_knows_is_told_in_the_logs_words() -> None:
     assert cause_of("INFO hello\nValueError: strange thing\nbye\n", 1).message == "ValueError: strange thing"
+    sequel = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
+    assert cause_of("ValueError: strange thing\n" + sequel, 1).message == "ValueError: strange thing"
     assert cause_of("just this\n", 1).message == "just this"
     assert cause_of("", 1).message == "it said nothing"
     assert cause_of("", 137).code == "killed"
     assert cause_of("", 127).code == "no-vllm"
+
+
+def test_options_and_warnings_are_no_causes() -> None:
+    log = (
+        "(EngineCore pid=3) INFO 11-21 10:00:00 [core.py:1] Initializing with config: trust_remote_code=True, dtype=x\n"
+        "WARNING 11-21 10:00:01 [interface.py:2] ImportError('libcuda.so.1: cannot open shared object file')\n"
+        "ValueError: strange thing\n"
+    )
+    assert cause_of(log, 1).message == "ValueError: strange thing"
 
 
 def test_a_command_that_is_not_vllm_is_told_so() -> None:

@@ -117,7 +117,7 @@ def test_a_changed_checkpoint_is_another_cell(run: Run, checkpoint: Path, tmp_pa
     assert asked() == 1
     save_weights(checkpoint / "model.safetensors", b"\x07")
     assert asked() == 2
-    (checkpoint / "tokenizer.json").write_text('{"other": 1}')
+    (checkpoint / "tokenizer.json").write_text('{"model": {"other": 1}}')
     assert asked() == 3
     (checkpoint / "chat_template.jinja").write_text("{{ messages[0].content }}")
     assert asked() == 4
