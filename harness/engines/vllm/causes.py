@@ -53,10 +53,10 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         "run the same command again",
     ),
     (
-        "vllm-arguments",
+        "arguments",
         r"unrecognized arguments:.*|error: argument .*|error: .*expected one argument.*",
         "this vLLM does not take an option",
-        "correct --vllm-arg, or use vLLM 0.10.2 or newer",
+        "correct the option that it names, or use vLLM 0.10.2 or newer",
     ),
     (
         "no-vllm",

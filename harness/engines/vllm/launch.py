@@ -232,8 +232,9 @@ def parse_args(given: Sequence[str]) -> dict[str, str | bool]:
         flag = key.removeprefix("no-")
         if not key:
             raise UsageError(f"--vllm-arg {one}: names no option", "write --vllm-arg KEY=VALUE")
-        if flag in _OWNED:
-            raise UsageError(f"--vllm-arg {key}: not to be set this way", _OWNED[flag])
+        owned = next((name for name in _OWNED if name.startswith(flag)), None)  # vLLM takes abbreviations
+        if owned is not None:
+            raise UsageError(f"--vllm-arg {key}: not to be set this way", _OWNED[owned])
         if flag in found:
             raise UsageError(f"--vllm-arg {key}: given twice", "give it once")
         if equals and value.lower() not in ("true", "false"):

@@ -62,8 +62,14 @@ class Probe:
         try:
             body = await self._wire.post(f"{self._url}/{path}", {"model": self._served, **fields})
         except TryError as error:
+            if error.code == "context":
+                raise EngineError(
+                    f"{self._served}: not even a line of text fits its context ({error})",
+                    "give a longer --max-model-len",
+                    code="vllm-context",
+                ) from error
             raise EngineError(
-                f"the server refuses a first request ({path}): {error.code}: {error}",
+                f"{self._served}: the server refuses a first request ({path}): {error.code}: {error}",
                 "its log says more; a chat template that refuses a conversation is corrected in the checkpoint",
                 code="vllm-request",
             ) from error
