@@ -24,7 +24,7 @@ from harness.types import Message, Task
 
 GOLDEN = "  What is 7 × 6?\n\n\tdef f(x):\n\t    return 'naïve — 中文 🙂'  # end "
 """What is asked: white space at both ends, tabs, several scripts, code, a character of four bytes."""
-_SECONDS = 120.0
+_SECONDS = 300.0
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
