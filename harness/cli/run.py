@@ -112,7 +112,12 @@ def run(
     elif code and rest["no_judge"]:
         session.say("nobody has judged yet: harness score RUN does, and --dry-run says what it would take", err=True)
     elif code:
-        session.say(f"something is unscored; the same command tries it again: {_this_command()}", err=True)
+        left = (
+            "that mended, the same command goes on"
+            if failure
+            else "something is unscored; the same command tries it again"
+        )
+        session.say(f"{left}: {_this_command()}", err=True)
     return code or (unwritten.exit_code if unwritten else 0)
 
 

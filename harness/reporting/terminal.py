@@ -62,7 +62,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.n),
         words.unscored(row),
         "; ".join(words.published(row)) or text.NOTHING,
-        words.state(row),
+        f"{words.state(row)}, {row.truncated} truncated" if row.truncated else words.state(row),
         plain(row.sandbox or text.NOTHING),
     )
 

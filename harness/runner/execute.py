@@ -50,10 +50,11 @@ async def run(plan: RunPlan, *, catalog: Catalog, data: DataStore, progress: Pro
     with interrupt.listening(), _rare_collections():
         async with AsyncExitStack() as stack:
             try:
-                lanes = await interrupt.guard(prepare(plan, catalog, data, progress, stack))
+                lanes, refused = await interrupt.guard(prepare(plan, catalog, data, progress, stack))
             except InterruptedRunError:
                 return RunOutcome(cells=(), interrupted=True)
-            return await _run(lanes, plan, catalog, progress, interrupt)
+            outcome = await _run(lanes, plan, catalog, progress, interrupt)
+            return msgspec.structs.replace(outcome, error=refused or outcome.error)
 
 
 @contextlib.contextmanager

@@ -284,6 +284,13 @@ async def test_a_template_that_opens_reasoning(server: Server) -> None:
     assert (answer.text, answer.reasoning) == ("", "It never en")
 
 
+async def test_a_server_too_busy_to_tell_is_not_guessed_at(server: Server) -> None:
+    server.rendered = None
+    async with Endpoint(server.url, EngineOptions(tries=1)) as engine:
+        with pytest.raises(EngineError, match="http-503"):
+            await engine.prepare(make_task(), (), "tokenizer")
+
+
 async def test_a_prompt_that_opens_reasoning(server: Server, engine: Endpoint) -> None:
     server.script.append({"text": "It never en", "finish_reason": "length"})
     assert (await engine.ask(generate("Q: 6*7?\n<think>\n"))).text == ""

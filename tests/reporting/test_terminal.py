@@ -27,6 +27,7 @@ def test_a_pipe_gets_one_line_a_row(example: Comparison) -> None:
     (row,) = [line for line in lines if line.startswith("Wizard-13B")]
     assert "94.4 %  74.2 to 99.0  18  2 (http-500: 1, missing: 1); 85.0 to 95.0 if all wrong or right" in row
     assert "50.0 % (+44.4, outside the interval) [2]" in row
+    assert "complete, 1 truncated" in row
     (limited,) = [line for line in lines if line.startswith("apprentice")]
     assert "partial, limited: 5 of 20" in limited
     assert "[2] https://example.org/card" in lines
