@@ -73,8 +73,11 @@ def corrected_rate(positives: float, n: int, against: Confusion) -> Corrected:
     [0, 1]. The interval is the delta method's on counts with pseudo-observations, and covers the error of ``p`` and
     of both ``q``.
 
-    Source: Lee et al., "How to Correctly Report LLM-as-a-Judge Evaluations" (arXiv 2511.21140; PMLR 306), eq. 3 and
-    algorithm 1. After Rogan and Gladen 1978.
+    Source: Lee et al., "How to Correctly Report LLM-as-a-Judge Evaluations" (PMLR 306, arXiv 2511.21140): the estimate
+    and its adjusted interval as ``llm_judge_reporting.confidence_interval`` of UW-Madison-Lee-Lab/LLM-judge-reporting
+    computes them: p with z^2/2, each q with one more success and failure, and the centre shifted by
+    ``2 z^2 (theta v1 - (1 - theta) v0)`` (Lang and Reiczigel 2014). Rogan and Gladen 1978 for the estimate. Ours is
+    never narrower: where the adjusted interval leaves the estimate out, it is stretched to it.
 
     Args:
         positives: Items of the test that the judge called positive.
@@ -96,10 +99,12 @@ def corrected_rate(positives: float, n: int, against: Confusion) -> Corrected:
     m0, m1 = q0.n + 2, q1.n + 2
     s0, s1 = (q0.n * q0.value + 1) / m0, (q1.n * q1.value + 1) / m1
     power = s0 + s1 - 1
+    if power <= 0:
+        raise HarnessError("too few labelled items to tell the judge from chance: no rate follows from it")
     theta = (p_ + s0 - 1) / power
     v0, v1 = s0 * (1 - s0) / m0, s1 * (1 - s1) / m1
     shift = 2 * _Z**2 * (-(1 - theta) * v0 + theta * v1)
-    error = math.sqrt(p_ * (1 - p_) / wide + (1 - theta) ** 2 * v0 + theta**2 * v1) / abs(power)
+    error = math.sqrt(p_ * (1 - p_) / wide + (1 - theta) ** 2 * v0 + theta**2 * v1) / power
     value = min(1.0, max(0.0, value))
     return Corrected(
         raw=p,

@@ -120,7 +120,7 @@ class Panel:
 
     Attributes:
         notes: What a person should know, collected while judges are opened.
-        note: Told what happens later: the start of the judge's own servers.
+        note: Told what happens later: the start of the judge's own servers, and at the end what was spent.
     """
 
     def __init__(self, options: JudgeOptions, catalog: Catalog, data: DataStore) -> None:
@@ -137,8 +137,11 @@ class Panel:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Close the engines."""
+        """Close the engines, and tell what was spent."""
         await self._stack.aclose()
+        for seat in self._seats.values():
+            if (line := seat.spending.line(self.prices)) is not None:
+                self.note(line)
 
     @property
     def prices(self) -> PriceTable:

@@ -11,7 +11,7 @@ import msgspec
 
 from harness import prompts
 from harness.errors import HarnessError, InstrumentError, JudgeError
-from harness.judging import outcome, reading, suspicion
+from harness.judging import outcome, reading
 from harness.judging.asking import Key, Model, Source
 from harness.judging.build import Call, Case
 from harness.judging.material import Material
@@ -170,29 +170,14 @@ class JudgeScorer:
 
         return estimates.estimates(self.judge, rows, counted, length=self.material.length, C=self._C)
 
-    def notes(self, rows: Iterable[Score]) -> list[str]:
-        """What a person should look at: answers that look like attacks, replies with several verdicts, mismatches."""
-        flagged: dict[str, list[str]] = {}
-        several: list[str] = []
-        for row in rows:
-            for flag in row.detail.get("flags", ()):
-                flagged.setdefault(flag, []).append(row.sample)
-            if row.detail.get("other_verdicts"):
-                several.append(row.sample)
-        lines = [
-            f"{self.judge.name}: {len(set(items))} answers hold what looks like an attack on the judge ({flag}): "
-            f"{_some(items)}"
-            for flag, items in sorted(flagged.items())
+    def notes(self) -> list[str]:
+        """Where recorded verdicts are read otherwise than their file says, a sentence each."""
+        if not isinstance(self._source, Recorded):
+            return []
+        return [
+            f"{self.judge.name}: {count} verdicts are read otherwise than the file's {what}"
+            for what, count in self._source.mismatches.items()
         ]
-        if several:
-            said = f"{len(set(several))} replies hold several verdicts, of which the protocol chose"
-            lines.append(f"{self.judge.name}: {said}: {_some(several)}")
-        if isinstance(self._source, Recorded):
-            lines += [
-                f"{self.judge.name}: {count} verdicts read otherwise than the file's {what}"
-                for what, count in self._source.mismatches.items()
-            ]
-        return lines
 
     def slices(self, sample: Sample) -> dict[str, str]:
         """The slices a sample belongs to; fields the record lacks are left out."""
@@ -203,14 +188,6 @@ class JudgeScorer:
             except HarnessError:
                 continue
         return found
-
-
-def constant_answers(answers: Iterable[str]) -> str | None:
-    """A sentence about a model that gives one answer to everything; None where it does not."""
-    found = suspicion.constant(answers)
-    if found is None:
-        return None
-    return f"{found[1]} items have one and the same answer ({found[0][:40]!r}); no judge's verdict on it means anything"
 
 
 def check_reading(judge: Judge) -> None:
@@ -242,8 +219,3 @@ def _known(how: Reading, scale: tuple[float, float]) -> list[tuple[str, dict[str
         first, second = how.tokens
         return [*silent, (first, {first: 0.0}, 1.0), (second, {second: 0.0}, 2.0)]
     return silent
-
-
-def _some(items: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(items))
-    return ", ".join(unique[:8]) + (", ..." if len(unique) > 8 else "")

@@ -44,6 +44,11 @@ class PriceTable(Spec, frozen=True, kw_only=True):
     source: str = ""
     prices: Mapping[str, Price]
 
+    @property
+    def told(self) -> str:
+        """How old the prices are, wherever money is printed."""
+        return f"by prices of {self.date}; --prices FILE for others"
+
     def of(self, model: str) -> Price | None:
         """The price of a model; None where the table has none."""
         name = model.rpartition("/")[2]
@@ -106,7 +111,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
             return f"{judge}: nothing to ask, every verdict is there"
         if self.usd is None or self.most_usd is None:
             return f"{said}; no price is known for it (--prices FILE)"
-        return f"{said}; about ${self.usd:.2f}, at most ${self.most_usd:.2f} (prices of {table.date})"
+        return f"{said}; about ${self.usd:.2f}, at most ${self.most_usd:.2f} ({table.told})"
 
 
 def forecast(calls: Iterable[Call], *, usual: int, limit: int, price: Price | None) -> Forecast:
@@ -156,6 +161,7 @@ class Spending:
             price = Price(prompt=price.prompt * BATCH_PRICE, completion=price.completion * BATCH_PRICE)
         self.price = price
         self.budget = budget
+        self._model = model
         self._batch = batch
         self._reserved = 0.0
         self.usd = 0.0
@@ -194,3 +200,10 @@ class Spending:
         self.calls += 1
         self.usd += usd or 0.0
         return usd
+
+    def line(self, table: PriceTable) -> str | None:
+        """What this command spent, in a sentence; None where nobody was asked."""
+        if not self.calls:
+            return None
+        money = "no price is known for it" if self.price is None else f"${self.usd:.2f} ({table.told})"
+        return f"{self._model} answered {self.calls} calls: {money}"
