@@ -6,11 +6,9 @@ Source: lm-sys/FastChat@0e6d3e4 fastchat/llm_judge (``model_answer``, ``model_ju
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -60,25 +58,10 @@ def read_judgments(path: Path) -> list[Judgment]:
     Raises:
         DataError: The file cannot be read, or a row has none of the forms.
     """
-    rows = _wrapped(path) or read_rows(path)
     found: list[Judgment] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(read_rows(path)):
         found += _judgments(row, number)
     return found
-
-
-def _wrapped(path: Path) -> list[Row]:
-    """The rows of a file that is one object with them under ``data`` (Cherry_LLM's logs); empty for other files."""
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-        document = json.loads(data) if data.lstrip()[:1] == b"{" else None
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError):
-        return []
-    rows = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
-        return []
-    return [Row(f"{path}: data item {number}", one) for number, one in enumerate(rows)]
 
 
 def _judgments(row: Row, number: int) -> Iterator[Judgment]:
@@ -91,12 +74,14 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
             model=str(fields.get("model", "")),
             judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge or ""),
             prompt=row.optional_text("user_prompt"),
-            reply=row.text("judgment"),
+            reply=row.optional_text("judgment") or "",
             recorded=_valid(fields.get("score")),
         )
     elif "judge_reply" in fields:  # FastEval's reports
         yield Judgment(
-            sample=row.key("question_id"), turn=row.number("turn_number", 0) or 0, reply=row.text("judge_reply")
+            sample=row.key("question_id"),
+            turn=row.number("turn_number", 0) or 0,
+            reply=row.optional_text("judge_reply") or "",
         )
     elif "g1_judgment" in fields:
         judge = fields.get("judge")
@@ -108,11 +93,10 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
                 judge=str(judge[0]) if isinstance(judge, list) and judge else "",
                 order="ab" if order == "ab" else "ba",
                 prompt=row.optional_text(f"{game}_user_prompt"),
-                reply=row.text(f"{game}_judgment"),
+                reply=row.optional_text(f"{game}_judgment") or "",
             )
     elif "review_reverse" in fields:
-        # These have no ids: row n is the data set's n-th item, and both data sets number theirs from 1.
-        sample = str(fields.get("question_id", fields.get("idx", number + 1)))
+        sample = review_id(row, number)
         one, two = row.text("Answer1"), row.text("Answer2")
         for field, scores, order in (("review", "scores", "ab"), ("review_reverse", "scores_reverse", "ba")):
             yield Judgment(
@@ -120,7 +104,7 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
                 turn=0,
                 order="ab" if order == "ab" else "ba",
                 shown=(one, two) if order == "ab" else (two, one),
-                reply=row.text(field),
+                reply=row.optional_text(field) or "",
                 recorded=_scores(fields.get(scores)),
             )
     elif "text" in fields and "question_id" in fields:
@@ -134,6 +118,19 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
         )
     else:
         row.fail("no judgment that FastChat writes", f"known are {_KNOWN}")
+
+
+def review_id(row: Row, number: int) -> str:
+    """The item of a review in both orders; without an id row n is the n-th, and its data sets number theirs from 1."""
+    return str(row.fields.get("question_id", row.fields.get("idx", number + 1)))
+
+
+def review_question(row: Row) -> str | None:
+    """What was asked, where a review in both orders has that instead of an id."""
+    if {"question_id", "idx"} & row.fields.keys():
+        return None
+    asked = row.fields.get("Instruction", row.fields.get("text"))
+    return asked if isinstance(asked, str) else None
 
 
 def _turn(row: Row) -> int:

@@ -43,7 +43,9 @@ def estimates(
     """
     found = list(rows)
     if judge.aggregation == "rating":
-        return (*_ours(judge, found, counted, "score", judge.scale), *_turns(judge, found, counted), *_fastchat(found))
+        scale = _from_zero(judge.scale) if any(row.value == 0 for row in found) else judge.scale
+        ours = (*_ours(judge, found, counted, "score", scale), *_turns(judge, found, counted, "score", scale))
+        return (*ours, *_fastchat(found))
     won = (*_ours(judge, found, counted, "win", (0.0, 1.0)), *_outcomes(found))
     if judge.aggregation == "alpaca-eval":
         return (*won, *_alpaca(found, counted, length, C))
@@ -106,15 +108,15 @@ def _turns(
     judge: Judge,
     rows: Sequence[Score],
     counted: Counted,
-    metric: str = "score",
-    scale: tuple[float, float] | None = None,
+    metric: str,
+    scale: tuple[float, float],
 ) -> list[Estimate]:
     """The same for each turn, where there are several."""
     turns = sorted({row.turn for row in rows})
     found: list[Estimate] = []
     for turn in turns if len(turns) > 1 else ():
         of_turn = [row for row in rows if row.turn == turn]
-        part = _ours(judge, of_turn, counted, metric, scale or judge.scale, slices=False)
+        part = _ours(judge, of_turn, counted, metric, scale, slices=False)
         found += [msgspec.structs.replace(one, slice={"turn": str(turn + 1)}) for one in part]
     return found
 
@@ -146,22 +148,28 @@ def _fastchat(rows: Sequence[Score]) -> list[Estimate]:
 
 
 def _outcomes(rows: Sequence[Score]) -> list[Estimate]:
-    """Shares of games won, tied and lost."""
-    values = [row.value for row in rows if row.metric == "win" and row.value is not None]
-    if not values:
-        return []
-    shares = {
-        "won": sum(value > 0.5 for value in values),
-        "tied": sum(value == 0.5 for value in values),
-        "lost": sum(value < 0.5 for value in values),
-    }
-    found = []
-    for metric, count in shares.items():
-        low, high = wilson(count, len(values), CONFIDENCE)
-        found.append(
-            Estimate(metric=metric, value=count / len(values), low=low, high=high, method="wilson", n=len(values))
-        )
-    return found
+    """Shares of games won, tied and lost; of those judged in both orders, how many the places decided."""
+    games = [row for row in rows if row.metric == "win" and row.value is not None]
+    values = [row.value or 0.0 for row in games]
+    found = [
+        _share("won", sum(value > 0.5 for value in values), len(values)),
+        _share("tied", sum(value == 0.5 for value in values), len(values)),
+        _share("lost", sum(value < 0.5 for value in values), len(values)),
+    ]
+    both = [sides for row in games if len(sides := row.detail.get("games") or row.detail.get("scores") or ()) > 1]
+    found.append(_share("contradicting", sum(map(_contradicting, both)), len(both)))
+    return [one for one in found if one.n]
+
+
+def _contradicting(sides: Sequence[Any]) -> bool:
+    """Whether one order says the candidate and the other the baseline; a side is a share, or two scores."""
+    pairs = [(one, 1 - one) if isinstance(one, int | float) else (one[0], one[1]) for one in sides]
+    return relative.contradicts(pairs)
+
+
+def _share(metric: str, count: int, n: int) -> Estimate:
+    low, high = wilson(count, n, CONFIDENCE) if n else (None, None)
+    return Estimate(metric=metric, value=count / n if n else None, low=low, high=high, method="wilson", n=n)
 
 
 def _alpaca(
@@ -302,5 +310,5 @@ def _mean(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _from_zero(scale: tuple[float, float]) -> tuple[float, float]:
-    """Reviews may give no points at all; FastChat counts them."""
+    """Judges may give no points at all; FastChat counts them."""
     return min(0.0, scale[0]), scale[1]

@@ -165,12 +165,13 @@ class Panel:
         if self.options.max_tokens is not None:
             sampling = msgspec.structs.replace(judge.sampling, max_new_tokens=self.options.max_tokens)
             judge = msgspec.structs.replace(judge, sampling=sampling)
-        material = materials.load(judge, task, samples, self._data, baseline=self.options.baseline)
+        off, baseline = self.options.off, self._baseline(judge)
+        material = materials.load(judge, task, samples, self._data, baseline=baseline, now=not off)
         self.notes += material.notes
 
         async def seek() -> Opened:
             found = await self.opened(judge, samples)
-            if self.options.baseline is None:
+            if baseline is None or off:
                 return found
             other = digest({sample: list(turns) for sample, turns in material.baseline.items()})
             return msgspec.structs.replace(found, identity={**found.identity, "baseline": other})
@@ -207,6 +208,13 @@ class Panel:
         who = {**msgspec.to_builtins(model), "settings": dict(seat.engine.settings())}
         source = Model(judge, seat.engine, pseudo, seat.chat_format, seat.spending, seat.limiter, start=seat.start)
         return source, seat.engine.model.name, who
+
+    def _baseline(self, judge: Judge) -> Path | None:
+        """The file of the other side's answers that a user named; recorded reviews may hold them, too."""
+        named, recorded = self.options.baseline, self.options.verdicts
+        if named is None and recorded is not None and judge.kind == "pair" and judge.baseline is None:
+            return recorded if materials.holds_both_sides(recorded) else None
+        return named
 
     def _model(self, judge: Judge) -> str:
         return self.options.model or judge.model

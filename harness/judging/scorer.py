@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import msgspec
 
@@ -29,6 +29,14 @@ class Absent:
 
     async def verdict(self, key: Key, call: Call, journal: Verdicts, case: Case) -> Verdict:
         """There is none.
+
+        Raises:
+            JudgeError: Always.
+        """
+        self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Say that nobody judges.
 
         Raises:
             JudgeError: Always.
@@ -136,7 +144,13 @@ class JudgeScorer:
                     yield call
 
     async def score(self, sample: Sample, completions: Sequence[Completion]) -> list[Score]:
-        """Judge one attempt; what cannot be judged or read has a null score with its cause."""
+        """Judge one attempt; what cannot be judged or read has a null score with its cause.
+
+        Raises:
+            JudgeError: Nobody judges for now.
+        """
+        if isinstance(self._source, Absent):
+            self._source.refuse()  # the prompts may lack a baseline that is named later
         assert self._journal is not None, "a judge is bound to a cell before it scores"
         case = self.material.case(sample, completions)
         key = Key(sample.id, completions[0].attempt)
@@ -158,9 +172,15 @@ class JudgeScorer:
         ratings: tuple[Any, ...] = ()
         if isinstance(self._source, Recorded):
             known = journal.of(key.sample, key.attempt, call.turn, call.order, call.prompt_sha256)
-            ratings = tuple(one.parsed for one in known)
+            ratings = tuple(self._rating(one) for one in known)
         cause = None if verdict.parsed is not None else verdict.code or "no-verdict"
         return Answered(call=call, verdict=verdict, cause=cause, ratings=ratings, others=tuple(others))
+
+    def _rating(self, verdict: Verdict) -> Any:
+        """What FastChat makes of a recorded reply: it counts ratings outside the scale, too."""
+        if self.judge.reading.reader != "rating":
+            return verdict.parsed
+        return reading.rating(verdict.reply, self.judge.reading.patterns)
 
     def estimates(self, rows: Iterable[Score], counted: Counted) -> tuple[Estimate, ...]:
         """Every number of the run; the runner calls it instead of the usual statistics. None while nobody judges."""

@@ -216,6 +216,8 @@ async def test_both_orders_and_inconsistent_verdicts_are_ties(bench: Bench, judg
     values = {score.sample: score.value for score in single.scores(cell)}
     assert values == {"q0": 1, "q1": 0.5, "q2": None, "q3": 0.5, "q4": 0.5, "q5": 0.5}
     assert whole(cell.estimates, "tied").value == pytest.approx(4 / 5)
+    changed = whole(cell.estimates, "contradicting")
+    assert (changed.value, changed.n) == (1 / 5, 5)  # q1
 
 
 async def test_concurrency_adapts_to_refusals(bench: Bench, judge: MockJudge) -> None:

@@ -92,6 +92,25 @@ async def test_doubled_and_invalid_rows_as_fastchat_counts_them(bench: Bench, ju
     assert found.unscored == 1
 
 
+async def test_ratings_outside_the_scale_as_fastchat_counts_them(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("m", lambda n, turn: f"a{n}.{turn}")
+    prompts = await prompts_of(bench, judge, answers)
+    file = recorded(bench, bench.folder / "v.jsonl", prompts)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows[0] |= {"judgment": "Rating: [[100]]", "score": 100}
+    rows[1] |= {"judgment": "Rating: [[0]]", "score": 0}
+    write_lines(file, rows)
+    [cell] = (await bench.run(answers, judge.url)).cells
+    found = await bench.score(cell.path, None, verdicts=file)
+    assert found is not None
+    means = estimates.means(bench.scores(found))
+    assert means.average == pytest.approx(sum(row["score"] for row in rows) / len(rows))
+    [ours] = [one for one in found.estimates if one.metric == "score" and one.slice is None]
+    assert (found.unscored, ours.n) == (1, 6)  # 100 is no rating of this judge, 0 is
+    assert (ours.value or 99) < 7
+    assert any("1 verdicts are read otherwise than the file's recorded score" in note for note in bench.told.notes)
+
+
 async def test_files_of_another_kind_are_refused(bench: Bench, judge: MockJudge) -> None:
     [cell] = (await bench.run(bench.answers("m", lambda n, turn: "x"), judge.url)).cells
     file = bench.folder / "v.jsonl"
