@@ -33,6 +33,7 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
         sample: The question's id.
         turn: From 0.
         model: Whose answer was judged; of a pair, the first of the file.
+        other: Of a pair, the second of the file.
         judge: Who judged.
         order: ``ab`` the first side shown first, ``ba`` the second; None for one answer alone.
         prompt: The user's text that was sent; None where the file does not say.
@@ -44,6 +45,7 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
     sample: str
     turn: int
     model: str = ""
+    other: str = ""
     judge: str = ""
     order: Order | None = None
     prompt: str | None = None
@@ -90,7 +92,8 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
                 sample=row.key("question_id"),
                 turn=_turn(row) - 1,
                 model=str(fields.get("model_1", "")),
-                judge=str(judge[0]) if isinstance(judge, list) and judge else "",
+                other=str(fields.get("model_2", "")),
+                judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge or ""),
                 order="ab" if order == "ab" else "ba",
                 prompt=row.optional_text(f"{game}_user_prompt"),
                 reply=row.optional_text(f"{game}_judgment") or "",

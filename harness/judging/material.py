@@ -125,7 +125,7 @@ def load(
             f"--baseline: {judge.name} judges one answer alone", "leave it out, or choose a judge of pairs"
         )
     texts = data.texts(task)
-    length, notes = _length(judge, data)
+    length, notes = length_data(judge, data)
     return Material(
         judge=judge,
         task=task,
@@ -235,7 +235,8 @@ def _of_samples(
     return {sample: by_text[text] for sample, text in asked.items() if text in by_text}
 
 
-def _length(judge: Judge, data: DataStore) -> tuple[LengthData | None, tuple[str, ...]]:
+def length_data(judge: Judge, data: DataStore) -> tuple[LengthData | None, tuple[str, ...]]:
+    """Data of a judge's length-controlled win rate, and what a person should know of them."""
     control = judge.length_control
     if control is None:
         return None, ()
