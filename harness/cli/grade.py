@@ -133,10 +133,11 @@ def verdicts_command(
     samples = data.samples(task) if task is not None else []
     fields = [*judge.slices, *filter(None, [judge.category])]
     slices = {one.id: {name: str(one.record[name]) for name in fields if name in one.record} for one in samples}
+    items = Items(slices, [str(one.record.get("instruction", "")) for one in samples])
     length, notes = length_data(judge, data)
     for note in notes:
         session.say(note, err=True)
-    found = {str(path): tables(judge, path, Items(len(samples), slices), length) for path in files}
+    found = {str(path): tables(judge, path, items, length) for path in files}
     if as_json:
         from harness.cli.output import FORMAT, print_document
 

@@ -10,15 +10,13 @@ from harness.types import Sample
 def placed(asked: Sequence[str], samples: Sequence[Sample]) -> list[str | None]:
     """The sample that each row of a file belongs to, or None where no sample asks its question.
 
-    A file as long as the data set has its rows in the data set's order. Shorter and longer ones lost or gained rows,
-    and are placed by their questions; where several samples ask the same, by order.
+    Rows are placed by their questions; where several samples ask the same, by order. A file as long as the data set
+    that records some questions otherwise has its rows in the data set's order all the same.
 
     Args:
         asked: What each row says was asked.
         samples: All samples of the data set, in its order.
     """
-    if len(asked) == len(samples):
-        return [sample.id for sample in samples]
     places: dict[str, list[str]] = {}
     for sample in samples:
         for value in sample.record.values():
@@ -29,4 +27,6 @@ def placed(asked: Sequence[str], samples: Sequence[Sample]) -> list[str | None]:
     for question in asked:
         left = places.get(question.strip())
         found.append(left.pop(0) if left else None)
+    if None in found and len(asked) == len(samples):
+        return [sample.id for sample in samples]
     return found

@@ -46,14 +46,24 @@ def estimates(
         scale = _from_zero(judge.scale) if any(row.value == 0 for row in found) else judge.scale
         ours = (*_ours(judge, found, counted, "score", scale), *_turns(judge, found, counted, "score", scale))
         return (*ours, *_fastchat(found))
-    won = (*_ours(judge, found, counted, "win", (0.0, 1.0)), *_outcomes(found))
+    win = _ours(judge, found, counted, "win", (0.0, 1.0))
+    won = (*win, *_beside(win, _outcomes(found)))
     if judge.aggregation == "alpaca-eval":
-        return (*won, *_alpaca(found, counted, length, C))
+        return (*won, *_beside(win, _alpaca(found, counted, length, C)))
     if judge.aggregation == "relative":
         own = _ours(judge, found, counted, "score", _from_zero(judge.scale))
         reference = _ours(judge, found, counted, "reference_score", _from_zero(judge.scale))
-        return (*_ratios(judge, found, counted), *own, *reference, *won)
+        return (*_beside(win, _ratios(judge, found, counted)), *own, *reference, *won)
     return (*won, *_turns(judge, found, counted, "win", (0.0, 1.0)))
+
+
+def _beside(win: Sequence[Estimate], others: Iterable[Estimate]) -> list[Estimate]:
+    """Numbers over the same items as the win rate, of which the same ones are unscored."""
+    unscored = next((one.unscored for one in win if one.slice is None), {})
+    return [
+        one if one.slice is not None or one.metric == "avg_length" else msgspec.structs.replace(one, unscored=unscored)
+        for one in others
+    ]
 
 
 def means(rows: Iterable[Score]) -> Means:
@@ -237,17 +247,19 @@ def _length_controlled(
     values = []
     for _ in range(_REFITS):
         pick = draw.integers(0, len(rows), len(rows))
-        again = length_control.length_controlled(
-            [preferences[i] for i in pick],
-            [theirs[i] for i in pick],
-            [ours[i] for i in pick],
-            [hard[i] for i in pick],
-            length.gamed,
-            C=fit.C,
-        )
-        values.append(again.win_rate / 100)
-    low, high = (float(one) for one in np.quantile(values, [0.025, 0.975]))
+        drawn = [preferences[i] for i in pick]
+        if any(one is not None for one in drawn):  # with few verdicts a draw may hold none
+            again = length_control.length_controlled(
+                drawn,
+                [theirs[i] for i in pick],
+                [ours[i] for i in pick],
+                [hard[i] for i in pick],
+                length.gamed,
+                C=fit.C,
+            )
+            values.append(again.win_rate / 100)
     value = fit.win_rate / 100
+    low, high = (float(one) for one in np.quantile(values or [value], [0.025, 0.975]))
     return [
         Estimate(
             metric="lc_win",
@@ -255,7 +267,7 @@ def _length_controlled(
             low=min(low, value),
             high=max(high, value),
             method=f"length-controlled, C={fit.C:.4g}",
-            n=len(rows),
+            n=sum(one is not None for one in preferences),
         )
     ]
 

@@ -26,6 +26,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         call: The question.
         verdict: The verdict that counts; None where there is none.
         cause: Why the verdict is missing or unreadable; None where it was read.
+        message: The same for people.
         ratings: Every rating that a file holds for it, as FastChat reads them: doubled ones, ones outside the scale;
             None for an unreadable one.
         others: Other verdicts that the reply also contains.
@@ -34,6 +35,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     verdict: Verdict | None
     cause: str | None = None
+    message: str = "no readable verdict"
     ratings: tuple[Any, ...] = ()
     others: tuple[str, ...] = ()
 
@@ -90,9 +92,9 @@ def _detail(case: Case, turn: int, answered: Sequence[Answered]) -> dict[str, An
         found["flags"] = flagged
     if others:
         found["other_verdicts"] = others
-    cause = next((one.cause for one in answered if one.cause), None)
-    if cause:
-        found["cause"] = cause
+    missing = next((one for one in answered if one.cause), None)
+    if missing is not None:
+        found |= {"cause": missing.cause, "message": missing.message}
     return found
 
 

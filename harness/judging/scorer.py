@@ -162,7 +162,7 @@ class JudgeScorer:
         try:
             verdict = await self._source.verdict(key, call, journal, case)
         except JudgeError as error:
-            return Answered(call=call, verdict=None, cause=error.code)
+            return Answered(call=call, verdict=None, cause=error.code, message=str(error))
         others: tuple[str, ...] = ()
         if verdict.parsed is not None and verdict.reply:
             found = reading.read(

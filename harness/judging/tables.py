@@ -34,10 +34,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Items(msgspec.Struct, frozen=True):
-    """What is known of a benchmark's items besides the file: how many there are, and each one's slices."""
+    """What is known of a benchmark's items besides the file: each one's slices, and the order of the instructions."""
 
-    count: int
     slices: Mapping[str, Mapping[str, str]]
+    instructions: Sequence[str] = ()
 
 
 def tables(judge: Judge, path: Path, items: Items, length: LengthData | None = None) -> list[Table]:
@@ -176,24 +176,31 @@ def _leaderboard(judge: Judge, annotations: Sequence[Annotation], items: Items, 
     rows = []
     for model, own in models.items():
         row = msgspec.to_builtins(alpaca.win_rate(one.preference for one in own))
-        row |= {"avg_length": alpaca.average_length([one.output for one in own], items.count)}
-        row |= _length_controlled(model, own, length)
+        row |= {"avg_length": alpaca.average_length([one.output for one in own], len(items.slices))}
+        row |= _length_controlled(model, own, items, length)
         row |= {"differ_from_logprobs": sum(_differs(judge, one) for one in own)}
-        rows.append({"model": model, **row})
+        annotators = {one.annotator for one in own}
+        rows.append({"model": model, "annotator": annotators.pop() if len(annotators) == 1 else "several", **row})
     return Table(title="AlpacaEval's leaderboard", rows=tuple(rows))
 
 
-def _length_controlled(model: str, own: Sequence[Annotation], length: LengthData | None) -> dict[str, Any]:
+def _length_controlled(
+    model: str, own: Sequence[Annotation], items: Items, length: LengthData | None
+) -> dict[str, Any]:
     if length is None or len(own) > len(length.difficulty):
         return {}
     from harness.judging import length_control  # numpy
 
-    lengths = [len(one.baseline) for one in own], [len(one.output) for one in own]
+    places = {text: place for place, text in enumerate(items.instructions)}
     C = length.recorded.get(model)  # noqa: N806 - the literature's name
+    hard = length.difficulty
+    # Published rows count by position, also where a file lost rows; for others the instruction says how hard it is.
+    if C is None and all(one.instruction in places for one in own):
+        own = sorted(own, key=lambda one: places[one.instruction])  # the folds go by the rows' order
+        hard = tuple(hard[places[one.instruction]] for one in own)
+    lengths = [len(one.baseline) for one in own], [len(one.output) for one in own]
     try:
-        fit = length_control.length_controlled(
-            [one.preference for one in own], *lengths, length.difficulty, length.gamed, C=C
-        )
+        fit = length_control.length_controlled([one.preference for one in own], *lengths, hard, length.gamed, C=C)
     except HarnessError:
         return {"length_controlled_winrate": None, "lc_standard_error": None, "C": None}
     return {"length_controlled_winrate": fit.win_rate, "lc_standard_error": fit.standard_error, "C": fit.C}
