@@ -117,7 +117,7 @@ def load(
 
     Raises:
         DataError: Pinned data or the baseline's file cannot be had.
-        UsageError: The judge compares with a baseline, and there is none.
+        UsageError: The judge compares with a baseline, and there is none, or one of other items.
         SpecError: The prompts are not in the pinned files.
     """
     if baseline is not None and judge.kind == "single":
@@ -126,13 +126,19 @@ def load(
         )
     texts = data.texts(task)
     length, notes = length_data(judge, data)
+    other = _baseline(judge, task, samples, data, texts, baseline) if now else {}
+    if now and judge.kind == "pair" and not other.keys() & {sample.id for sample in samples}:
+        raise UsageError(
+            f"{judge.name}: none of the baseline's answers is to an item of {task.name}",
+            "judge by a declaration of this benchmark, or name its answers with --baseline",
+        )
     return Material(
         judge=judge,
         task=task,
         texts=texts,
         templates=templates(judge, data),
         references=_of_samples(data.records(judge.references), task, samples, texts) if judge.references else {},
-        baseline=_baseline(judge, task, samples, data, texts, baseline) if now else {},
+        baseline=other,
         length=length,
         notes=notes,
     )

@@ -19,7 +19,7 @@ from harness.judging.asking import Model, Source
 from harness.judging.limiter import Limiter
 from harness.judging.recorded import Recorded
 from harness.judging.scorer import NAME, Absent, JudgeScorer, Opened, Unreached
-from harness.judging.spending import PriceTable, Spending, forecast, read_prices, shipped_prices
+from harness.judging.spending import PriceTable, Spending, batched, forecast, read_prices, shipped_prices
 from harness.store import safe_name
 from harness.types import Completion, DatasetPin, Judge, Prompt, Sample, ScorerSpec, Spec, Task
 
@@ -247,10 +247,10 @@ class Panel:
 
     def forecast(self, scorer: JudgeScorer, items: Iterable[tuple[Sample, Sequence[Completion]]]) -> str | None:
         """What judging these items will take, in a sentence; None where nobody is asked."""
-        seat = self._seats.get(self._model(scorer.judge))
         if not scorer.asks:
             return None
-        price = seat.spending.price if seat is not None else self.prices.of(scorer.by)
+        listed = self.prices.of(scorer.by)
+        price = batched(listed) if self.options.batch is not None else listed
         judge = scorer.judge
         limit = judge.sampling.max_new_tokens or judge.tokens
         found = forecast(scorer.pending(items), usual=judge.tokens, limit=limit, price=price)

@@ -31,6 +31,13 @@ class Price(Spec, frozen=True, kw_only=True):
     completion: float
 
 
+def batched(price: Price | None) -> Price | None:
+    """The price of calls that are submitted together."""
+    if price is None:
+        return None
+    return Price(prompt=price.prompt * BATCH_PRICE, completion=price.completion * BATCH_PRICE)
+
+
 class PriceTable(Spec, frozen=True, kw_only=True):
     """Prices of one provider on one day.
 
@@ -157,9 +164,7 @@ class Spending:
     def __init__(self, price: Price | None, budget: float | None, model: str, *, batch: bool = False) -> None:
         if budget is not None and price is None:
             raise UsageError(f"--budget: no price of {model} is known", "give a table with --prices FILE")
-        if price is not None and batch:
-            price = Price(prompt=price.prompt * BATCH_PRICE, completion=price.completion * BATCH_PRICE)
-        self.price = price
+        self.price = batched(price) if batch else price
         self.budget = budget
         self._model = model
         self._batch = batch
