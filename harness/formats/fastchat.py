@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import DataError
 from harness.formats.rows import Row, read_rows
+from harness.formats.writing import write_text
 
 Order = Literal["ab", "ba"]
 
@@ -230,18 +230,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         DataError: The file cannot be written.
     """
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        with scratch.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in rows)
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror})",
-            "free some space, or name another folder",
-            code="unwritable",
-        ) from error
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _number(sample: str) -> int | str:

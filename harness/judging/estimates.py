@@ -277,18 +277,8 @@ def _ratios(judge: Judge, rows: Sequence[Score], counted: Counted) -> list[Estim
     found = reviews(rows)
     groups: list[tuple[dict[str, str] | None, list[relative.Review]]] = [(None, found)]
     for field in judge.slices:
-        values = dict.fromkeys(review.slices.get(field, "") for review in found)
-        groups += [
-            ({field: value}, [one for one in found if one.slices.get(field, "") == value])
-            for value in sorted(values, key=_number_first)
-        ]
-        if field == "Difficulty":
-            groups.append(({field: f">={relative.HARD}"}, relative.hard(found)))
+        groups += [({field: value}, some) for value, some in relative.parts(found, field).items()]
     return [_ratio(part, some) for part, some in groups if some]
-
-
-def _number_first(text: str) -> tuple[bool, int, str]:
-    return (not text.isdecimal(), int(text) if text.isdecimal() else 0, text)
 
 
 def _ratio(part: dict[str, str] | None, found: Sequence[relative.Review]) -> Estimate:

@@ -139,16 +139,9 @@ def _reviews(judge: Judge, judgments: Sequence[Judgment], items: Items) -> list[
     counts = {"unreadable": unread, "differ_from_recorded": differ}
     found = [Table(title="points of the first side and of the second", rows=(_sums("all", whole, counts),))]
     for field in judge.slices:
-        groups: dict[str, list[relative.Review]] = {}
-        for review in whole:
-            groups.setdefault(review.slices.get(field, ""), []).append(review)
-        if field == "Difficulty":
-            groups[f">={relative.HARD}"] = relative.hard(whole)
-        if groups.keys() - {"", f">={relative.HARD}"}:
-            ordered = sorted(
-                groups, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
-            )
-            found.append(Table(title=f"by {field}", rows=tuple(_sums(name, groups[name]) for name in ordered)))
+        rows = tuple(_sums(value, some) for value, some in relative.parts(whole, field).items())
+        if rows:
+            found.append(Table(title=f"by {field}", rows=rows))
     return found
 
 
