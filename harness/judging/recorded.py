@@ -49,6 +49,7 @@ class Recorded:
         self.model = ""
         self._models: set[str] = set()
         self._only: str | None = None
+        self._proves = True  # every verdict says on what it was given
         self._judgments: dict[tuple[str, int, str | None], list[Judgment]] = {}
         self._shown_so: dict[tuple[str, ...], list[Judgment]] = {}
         self._annotations: dict[str, list[Annotation]] = {}
@@ -68,13 +69,24 @@ class Recorded:
                     self._shown_so.setdefault(_stripped(one.shown), []).append(one)
             names = {one.judge for one in judgments}
             self._models = {one.model for one in judgments}
+            self._proves = all(one.prompt is not None or one.shown is not None for one in judgments)
         if not names:
             raise DataError(f"{path}: holds no verdicts", "is it the right file, and whole?", code="empty")
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.name = names.pop() if len(names) == 1 else "several"
 
     def of_model(self, name: str) -> Recorded:
-        """The verdicts on one model's answers, where the file has several models' and names this one."""
+        """The verdicts on one model's answers, where the file has several models' and names this one.
+
+        Raises:
+            UsageError: It has several models' and names others, and nothing else tells whose are meant.
+        """
+        if name not in self._models and len(self._models) > 1 and (self._trusted or not self._proves):
+            shown = ", ".join(sorted(self._models)[:4])
+            raise UsageError(
+                f"{self._path}: verdicts on answers of {len(self._models)} models ({shown}), none called {name}",
+                "name the answers after one of them: replay:PATH#NAME",
+            )
         found = copy.copy(self)
         found._only = name if name in self._models else None
         return found

@@ -135,6 +135,25 @@ async def test_rows_of_another_model_do_not_count_as_repeats(bench: Bench, judge
     assert estimates.means(bench.scores(found)).valid == 12
 
 
+async def test_nobodys_verdicts_are_mixed(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("m", lambda n, turn: f"a{n}.{turn}")
+    prompts = await prompts_of(bench, judge, answers)
+    mine = recorded(bench, bench.folder / "v.jsonl", prompts, model="x")
+    theirs = recorded(bench, bench.folder / "w.jsonl", prompts, model="y", judgment="[[1]]", score=1)
+    mine.write_text(mine.read_text() + theirs.read_text())
+    [cell] = (await bench.run(answers, judge.url)).cells
+    with pytest.raises(UsageError, match=r"answers of 2 models \(x, y\), none called m"):
+        await bench.score(cell.path, None, verdicts=mine, trusted=True)
+    rows = [json.loads(line) for line in mine.read_text().splitlines()]
+    write_lines(mine, [{**row, "user_prompt": None} for row in rows])
+    with pytest.raises(UsageError, match="none called m"):
+        await bench.score(cell.path, None, verdicts=mine)
+    write_lines(mine, [{**row, "user_prompt": None, "model": "m"} for row in rows[:12]])
+    found = await bench.score(cell.path, None, verdicts=mine)
+    assert found is not None
+    assert found.estimates[0].value == 5.5
+
+
 async def test_a_wrapped_file_of_reviews_counts_for_the_pairs_it_shows(tmp_path: Path, judge: MockJudge) -> None:
     """Reviews in both orders: which side is the baseline's is told by the texts."""
     bench = Bench(tmp_path, turns=1)
