@@ -54,6 +54,55 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
     recorded: Any = None
 
 
+Winner = Literal["model_a", "model_b", "tie"]
+_WINNERS: tuple[Winner, ...] = ("model_a", "model_b")
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One vote on a pair, of a person or of a judge: its label only.
+
+    Attributes:
+        sample: The question's id.
+        turn: From 1.
+        model_a: One model; which place it had is not said.
+        model_b: The other.
+        winner: Whichever kind of tie the file has is a tie.
+        judge: Who voted.
+    """
+
+    sample: str
+    turn: int
+    model_a: str
+    model_b: str
+    winner: Winner
+    judge: str = ""
+
+
+def read_votes(path: Path) -> list[Vote]:
+    """Read label-only votes (``question_id``, ``model_a``, ``model_b``, ``winner``, ``turn``; without it the first).
+
+    Raises:
+        DataError: The file cannot be read, or a row is no vote.
+    """
+    return [_vote(row) for row in read_rows(path)]
+
+
+def _vote(row: Row) -> Vote:
+    said, turn = row.text("winner"), row.fields.get("turn", 1)
+    winner: Winner = next((name for name in _WINNERS if said == name), "tie")
+    if winner == "tie" and not said.startswith("tie"):
+        row.fail(f"the winner {said!r} is none of model_a, model_b, tie")
+    judge = row.fields.get("judge", "")
+    return Vote(
+        sample=row.key("question_id"),
+        turn=int(turn) if isinstance(turn, str) and turn.isdecimal() else row.number("turn", 1) or 1,
+        model_a=row.text("model_a"),
+        model_b=row.text("model_b"),
+        winner=winner,
+        judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge),
+    )
+
+
 def read_judgments(path: Path) -> list[Judgment]:
     """Read judgments, whatever FastChat's generation: JSON lines or a JSON list, plain or gzipped.
 

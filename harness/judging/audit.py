@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from harness.errors import HarnessError
+from harness.formats.fastchat import Vote
 from harness.stats.intervals import wilson
 
 LONGER_BY = 30
@@ -209,16 +210,15 @@ def llmbar(rows: Iterable[tuple[int, int | None, int | None]]) -> LlmBar:
     )
 
 
-def majority(votes: Iterable[Mapping[str, object]], turn: int) -> dict[tuple[str, str, str], bool]:
+def majority(votes: Iterable[Vote], turn: int) -> dict[tuple[str, str, str], bool]:
     """Labels from people's votes: whether the first model (by name) wins; ties and even splits have none."""
     counts: dict[tuple[str, str, str], int] = {}
     for vote in votes:
-        if vote.get("turn") != turn or vote.get("winner") not in ("model_a", "model_b"):
-            continue
-        one, two = str(vote["model_a"]), str(vote["model_b"])
-        step = 1 if (vote["winner"] == "model_a") == (one < two) else -1
-        key = (str(vote["question_id"]), min(one, two), max(one, two))
-        counts[key] = counts.get(key, 0) + step
+        if vote.turn == turn and vote.winner != "tie":
+            one, two = sorted((vote.model_a, vote.model_b))
+            first = (vote.winner == "model_a") == (one == vote.model_a)
+            key = (vote.sample, one, two)
+            counts[key] = counts.get(key, 0) + (1 if first else -1)
     return {key: count > 0 for key, count in counts.items() if count}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from harness.judging import alpaca, fastchat, reading, relative
 from harness.judging.build import switched
 from harness.judging.fastchat import INVALID, Rating, Winner
 from harness.judging.material import LengthData
-from harness.types import Judge
+from harness.types import Judge, Reading
 
 _CLOSE = 1e-6
 """Preferences were rounded when they were stored."""
@@ -91,27 +92,32 @@ def _singles(judge: Judge, judgments: Sequence[Judgment], items: Items) -> list[
 
 def _pairs(judge: Judge, judgments: Sequence[Judgment]) -> Table:
     """FastChat's ``show_result.py`` on pairs: inconsistent games are ties."""
-    games: dict[tuple[str, str, str, int, int], dict[str, Winner]] = {}
-    seen: dict[tuple[str, str, str, int, str | None], int] = {}
-    for one in judgments:
-        key = (one.sample, one.model, one.other, one.turn, one.order)
-        seen[key] = number = seen.get(key, 0) + 1  # doubled rows all count
-        games.setdefault((*key[:4], number), {})[one.order or ""] = _winner(judge, one)
-    said = [(key[1], key[2], found.get("ab", "error"), found.get("ba", "error")) for key, found in games.items()]
+    found = games(judge.reading, judgments)
     rows = []
-    for model, record in fastchat.pairwise(said).items():
+    for model, record in fastchat.pairwise(one[2:] for one in found).items():
         rates = {name: getattr(record, name) for name in ("win_rate", "loss_rate", "win_rate_adjusted")}
         rows.append({"model": model, "win": record.win, "loss": record.loss, "tie": record.tie, **rates})
     rows.sort(key=lambda row: (-row["win_rate_adjusted"], row["model"]))
-    errors = sum("error" in found[2:] for found in said)
+    errors = sum("error" in one[4:] for one in found)
     return Table(title=f"games, as FastChat counts them; {errors} without a verdict left out", rows=tuple(rows))
 
 
-def _winner(judge: Judge, one: Judgment) -> Winner:
-    parsed = reading.read(judge.reading, one.reply, scale=judge.scale).parsed
+def games(how: Reading, judgments: Iterable[Judgment]) -> list[tuple[str, int, str, str, Winner, Winner]]:
+    """Pairs of games: question, turn from 1, ``model_1``, ``model_2``, and the winner with each of them shown first."""
+    found: dict[tuple[str, int, str, str, int], dict[str, Winner]] = {}
+    seen: Counter[tuple[str, int, str, str, str | None]] = Counter()
+    for one in judgments:
+        key = (one.sample, one.turn + 1, one.model, one.other)
+        seen[*key, one.order] += 1  # doubled rows are games of their own
+        found.setdefault((*key, seen[*key, one.order]), {})[one.order or ""] = _winner(how, one)
+    return [(*key[:4], said.get("ab", "error"), said.get("ba", "error")) for key, said in found.items()]
+
+
+def _winner(how: Reading, one: Judgment) -> Winner:
+    parsed = reading.read(how, one.reply, scale=(0.0, 10.0)).parsed
     if parsed is None:
         return "error"
-    second = reading.second_share(judge.reading, parsed)
+    second = reading.second_share(how, parsed)
     if second == 0.5:
         return "tie"
     return "model_1" if (second < 0.5) == (one.order == "ab") else "model_2"

@@ -14,7 +14,7 @@ from aiohttp import web
 from harness.catalog import Catalog
 from harness.datasets import DataStore
 from harness.engines import EngineOptions
-from harness.errors import HarnessError
+from harness.errors import DataError, HarnessError
 from harness.judging import audit, evidence
 from harness.judging.calibrate import ask_llmbar
 from harness.judging.panel import JudgeOptions
@@ -45,12 +45,41 @@ def test_agreement_with_people_is_reported(mirror: Path) -> None:
     judge = Catalog.load().judge("mt-bench/pair-v2")
     lines = evidence.examine(judge, [folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
     found = {line.name: (round(100 * (line.value or 0), 2), line.n) for line in lines}
-    assert found["turn 1, judge and experts, with ties"] == (65.97, 1343)
-    assert found["turn 2, judge and experts, without ties"] == (84.61, 864)
-    against = evidence.calibration([folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
+    assert found["turn 1, judge and people, with ties"] == (65.97, 1343)
+    assert found["turn 2, judge and people, without ties"] == (84.61, 864)
+    against = evidence.calibration(judge, [folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
     assert against is not None
     assert 0.8 < (against.sensitivity.value or 0) < 1
     assert 0.8 < (against.specificity.value or 0) < 1
+
+
+def test_votes_as_others_write_them(tmp_path: Path) -> None:
+    """A judge's whole judgments instead of labels; voters by any name, turns as text or not at all, kinds of tie."""
+    winners = ["model_a", "model_b", "tie (bothbad)", "model_a"]
+    votes = [
+        {"question_id": str(81 + n), "model_a": "x", "model_b": "m", "winner": winner, "judge": f"annotator_{n}"}
+        for n, winner in enumerate(winners)
+    ]
+    votes[1]["turn"] = "1"
+    (tmp_path / "votes.json").write_text(json.dumps(votes))
+    games = [("[[B]]", "[[A]]"), ("[[B]]", "[[A]]"), ("[[A]]", "[[A]]"), ("?", "[[A]]")]
+    judgments = [
+        {"question_id": 81 + n, "model_1": "m", "model_2": "x", "turn": 1, "g1_judgment": one, "g2_judgment": two}
+        for n, (one, two) in enumerate(games)
+    ]
+    (tmp_path / "pair.json").write_text(json.dumps(judgments))
+    judge = Catalog.load().judge("mt-bench/pair-v2")
+    lines = evidence.examine(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
+    found = {line.name: (line.value, line.n) for line in lines}
+    assert found["turn 1, judge and people, with ties"] == (pytest.approx(2 / 3), 3)  # x wins 81, both tie 83
+    assert found["turn 1, judge and people, without ties"] == (0.5, 2)
+    against = evidence.calibration(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
+    assert against is not None
+    assert (against.sensitivity.n, against.specificity.n) == (1, 1)
+    for wrong in ({"winner": "x"}, {"winner": None}, {"model_b": None}):
+        (tmp_path / "votes.json").write_text(json.dumps([{**votes[0], **wrong}]))
+        with pytest.raises(DataError, match=r"votes\.json: item 0: .*(winner|model_b)"):
+            evidence.examine(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
 
 
 def test_position_bias_of_reviews_in_both_orders(mirror: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from harness.catalog import Catalog
 from harness.datasets import DataStore
+from harness.formats.fastchat import read_votes
 from harness.judging import alpaca, build, fastchat, length_control, material, reading, relative
 from harness.types import Completion, Message
 
@@ -361,7 +362,7 @@ def test_skills_and_difficulties_add_up(mirror: Path, catalog: Catalog, data: Da
 
 def test_human_agreement_by_fastchats_definition(mirror: Path) -> None:
     folder = mirror / "mtbench" / "human_judgments"
-    human, judge = rows(folder / "human.jsonl.gz"), rows(folder / "gpt4_pair.jsonl.gz")
+    human, judge = read_votes(folder / "human.jsonl.gz"), read_votes(folder / "gpt4_pair.jsonl.gz")
     for turn, with_ties, n, without, m in ((1, 65.97, 1343, 84.63, 859), (2, 65.74, 1325, 84.61, 864)):
         found = fastchat.agreement(fastchat.experts(human), judge, turn=turn)
         assert (round(100 * (found.with_ties or 0), 2), found.n_with_ties) == (with_ties, n)
