@@ -389,3 +389,68 @@ def test_chatml_prompts_become_messages(catalog: Catalog, data: DataStore) -> No
     assert "<|im_start|>" not in system.content + user.content
     ours, theirs = user.content.index("An answer"), user.content.index(loaded.baseline[pick.id][0])
     assert (ours > theirs) == call.candidate_second
+
+
+# --- prompts nobody recorded: filled as their authors' own code fills them ---
+
+
+@pytest.mark.parametrize("name", ["alpaca-eval/gpt4", "alpaca-eval/weighted-gpt4-turbo"])
+def test_alpaca_evals_prompts_as_its_own_code_fills_them(catalog: Catalog, data: DataStore, name: str) -> None:
+    """Replaced one after the other, stripped, parted at the ChatML marks: tatsu-lab/alpaca_eval@cd543a1 utils.py."""
+    task, judge = catalog.task(name), catalog.judge(name)
+    samples = data.samples(task)
+    loaded = material.load(judge, task, samples, data)
+    [text] = [data.records(pin)[0]["text"] for pin in judge.texts.values()]
+    for sample in samples:
+        [baseline] = loaded.baseline[sample.id]
+        answer = f"Answer {sample.id}, with {{braces}} and\nlines. "
+        said = Completion(sample=sample.id, attempt=0, turn=0, prompt_sha256="", text=answer)
+        case = loaded.case(sample, [said])
+        [call] = loaded.calls(case)
+        outputs = [baseline, case.answers[0]]
+        if build.switched(sample.record["instruction"]):
+            outputs.reverse()
+        filled = text.replace("{instruction}", sample.record["instruction"], 1)
+        for number, output in enumerate(outputs, 1):
+            filled = filled.replace(f"{{output_{number}}}", output, 1)
+        parts = [part.partition("\n") for part in filled.strip().split("<|im_start|>")[1:]]
+        expected = [(role.strip(), rest.partition("<|im_end|>")[0].strip()) for role, _, rest in parts]
+        assert [(one.role, one.content.strip()) for one in call.messages] == expected, sample.id
+
+
+@pytest.mark.parametrize("name", ["evol-instruct/review-both-orders", "vicuna-80/review", "mt-bench/pair-v2"])
+def test_fastchats_prompts_as_its_own_code_fills_them(
+    mirror: Path, catalog: Catalog, data: DataStore, tmp_path: Path, name: str
+) -> None:
+    """``str.format`` on the pinned rows: lm-sys/FastChat@69d085e eval_gpt_review.py, @0e6d3e4 llm_judge/common.py."""
+    judge = catalog.judge(name)
+    task = next(catalog.task(one) for one in catalog.tasks() if one.partition("/")[0] == name.partition("/")[0])
+    samples = data.samples(task)
+    turns = len(task.prompt.turns)
+    other = tmp_path / "other.jsonl"
+    lines = [
+        {"sample": one.id, "turn": turn, "text": f"b {turn} {{x}}", "stage": "reply"}
+        for one in samples
+        for turn in range(turns)
+    ]
+    other.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    loaded = material.load(judge, task, samples, data, baseline=other)
+    pinned = {row.get("name", row.get("prompt_id")): row for pin in judge.texts.values() for row in data.records(pin)}
+    for sample in samples:
+        said = [
+            Completion(sample=sample.id, attempt=0, turn=turn, prompt_sha256="", text=f"a {turn} {{answer_b}}")
+            for turn in range(turns)
+        ]
+        case = loaded.case(sample, said)
+        for call in loaded.calls(case):
+            where = build.choose(judge, call.turn, case.category).where
+            row = pinned[where.get("name", where.get("prompt_id"))]
+            one, two = (case.baseline, case.answers) if call.candidate_second else (case.answers, case.baseline)
+            values = {"question": case.questions[call.turn], **row.get("defaults", {})}
+            for side, letter, answers in ((1, "a", one), (2, "b", two)):
+                values |= {f"answer_{side}": answers[call.turn], f"answer_{letter}": answers[call.turn]}
+                values |= {f"answer_{letter}_{turn + 1}": text for turn, text in enumerate(answers)}
+            values |= {f"question_{turn + 1}": text for turn, text in enumerate(case.questions)}
+            values |= {f"ref_answer_{turn + 1}": text for turn, text in enumerate(case.references)}
+            expected = [row["system_prompt"], row["prompt_template"].format(**values)]
+            assert [message.content for message in call.messages] == expected, (sample.id, call.turn, call.order)
