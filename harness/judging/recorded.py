@@ -113,10 +113,10 @@ class Recorded:
         found = self._judgments.get((case.id, call.turn, call.order), [])
         if self._only is not None:
             found = [one for one in found if one.model == self._only]
-        if self._trusted:
-            same = found
-        elif any(one.shown is not None for one in found) or (not found and self._shown_so):
+        if self._shown_so:
             same = self._of_shown(call, case)
+        elif self._trusted:
+            same = found
         else:
             same = [one for one in found if one.prompt in (None, call.messages[-1].content)]
         # Two models may have given one answer: rows of one of them count.
@@ -128,8 +128,12 @@ class Recorded:
         ours, theirs = case.answers[call.turn], case.baseline[call.turn]
         found = self._shown_so.get(_stripped((theirs, ours) if call.candidate_second else (ours, theirs)), [])
         found = [one for one in found if one.sample == case.id] or found
-        # Where both sides say the same, both orders show the same: the first side is then the candidate's.
-        return [one for one in found if (one.order == "ba") == call.candidate_second] if ours == theirs else found
+        if found and ours != theirs:
+            return found
+        # The texts do not tell the sides apart: a file's first side is then the candidate's.
+        if self._trusted and not found:
+            found = [one for order in ("ab", "ba") for one in self._judgments.get((case.id, call.turn, order), [])]
+        return [one for one in found if (one.order == "ba") == call.candidate_second]
 
     def _of_answers(self, case: Case) -> Sequence[Annotation]:
         found = self._annotations.get(case.questions[0], [])

@@ -186,6 +186,14 @@ async def test_a_wrapped_file_of_reviews_counts_for_the_pairs_it_shows(tmp_path:
     assert by_metric["relative"].value == pytest.approx(100 * 8.5 / 5.5)
     assert by_metric["won"].value == 1
     assert by_metric["score"].unscored == {"no-verdict": 1}
+    other = bench.answers("other", lambda n, turn: f"others {n}")
+    [cell] = (await bench.run(other, judge.url, off=True)).cells
+    strict = await bench.score(cell.path, None, judge="toy/review", verdicts=file, baseline=theirs)
+    assert strict is not None
+    assert strict.unscored == 6
+    trusted = await bench.score(cell.path, None, judge="toy/review", verdicts=file, trusted=True)
+    assert trusted is not None  # the file's first side is the candidate's, whatever this run answered
+    assert {one.metric: one.value for one in trusted.estimates}["relative"] == pytest.approx(100 * 8.5 / 5.5)
 
 
 def _again(bench: Bench) -> Bench:
