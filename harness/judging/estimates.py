@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,8 @@ def estimates(
         ours = (*_ours(judge, found, counted, "score", scale), *_turns(judge, found, counted, "score", scale))
         return (*ours, *_fastchat(found))
     win = _ours(judge, found, counted, "win", (0.0, 1.0))
-    won = (*win, *_beside(win, _outcomes(found)))
+    games = _outcomes(found)
+    won = (*win, *(games if any(row.turn for row in found) else _beside(win, games)))
     if judge.aggregation == "alpaca-eval":
         return (*won, *_beside(win, _alpaca(found, counted, length, C)))
     if judge.aggregation == "relative":
@@ -166,9 +168,10 @@ def _outcomes(rows: Sequence[Score]) -> list[Estimate]:
         _share("tied", sum(value == 0.5 for value in values), len(values)),
         _share("lost", sum(value < 0.5 for value in values), len(values)),
     ]
+    causes = Counter(str(row.detail.get("cause")) for row in rows if row.metric == "win" and row.value is None)
     both = [sides for row in games if len(sides := row.detail.get("games") or row.detail.get("scores") or ()) > 1]
     found.append(_share("contradicting", sum(map(_contradicting, both)), len(both)))
-    return [one for one in found if one.n]
+    return [msgspec.structs.replace(one, unscored=dict(causes)) for one in found if one.n]
 
 
 def _contradicting(sides: Sequence[Any]) -> bool:
