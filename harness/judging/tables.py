@@ -54,16 +54,22 @@ def tables(judge: Judge, path: Path, items: Items, length: LengthData | None = N
         DataError: The file cannot be read, holds no verdicts, or other ones than this judge's.
     """
     if judge.aggregation == "alpaca-eval":
-        return [_leaderboard(judge, read_annotations(path), items, length)]
+        annotations = read_annotations(path)
+        _check_any(annotations, path)
+        return [_leaderboard(judge, annotations, items, length)]
     judgments = read_judgments(path)
-    if not judgments:
-        raise DataError(f"{path}: holds no verdicts", "is it the right file, and whole?", code="empty")
+    _check_any(judgments, path)
     alone = {one.order is None for one in judgments}
     if alone != {judge.aggregation == "rating"}:
         raise DataError(f"{path}: its verdicts are not of kind '{judge.kind}', as {judge.name} needs")
     if judge.aggregation == "rating":
         return _singles(judge, judgments, items)
     return [_pairs(judge, judgments)] if judge.aggregation == "pairwise" else _reviews(judge, judgments, items)
+
+
+def _check_any(verdicts: Sequence[Any], path: Path) -> None:
+    if not verdicts:
+        raise DataError(f"{path}: holds no verdicts", "is it the right file, and whole?", code="empty")
 
 
 def _singles(judge: Judge, judgments: Sequence[Judgment], items: Items) -> list[Table]:
@@ -158,7 +164,8 @@ def _sums(name: str, reviews: Sequence[relative.Review], counts: Mapping[str, in
         "items": total.n,
         "first": total.candidate,
         "second": total.reference,
-        "percent": total.percent,
+        "first_percent": total.percent,
+        "second_percent": 100 * total.reference / total.candidate if total.candidate else None,
         "win": total.win,
         "tie": total.tie,
         "lose": total.lose,

@@ -190,6 +190,29 @@ def test_reviews_as_others_write_them(tmp_path: Path, told: Any) -> None:
     assert row["first"] == (8 + 8.5 + 8 + 0 + 4 * 7) / 2
 
 
+def test_reviews_of_the_first_generation(tmp_path: Path, told: Any) -> None:
+    """One order only, the reference model first: its published figure is the second side's percent."""
+    rows = [
+        {"review_id": str(n), "question_id": n, "text": text, "score": score, "reviewer_id": "gpt-4"}
+        for n, (text, score) in enumerate([("8 9\nfine", [8, 9]), ("10 7", [10, 7]), ("(7, 8)", [7, 8])], 1)
+    ]
+    write_lines(tmp_path / "review.jsonl", rows)
+    total = told(tmp_path / "review.jsonl", "vicuna-80/review")["points of the first side and of the second"]["all"]
+    assert (total["items"], total["first"], total["second"]) == (2, 18, 16)
+    assert total["second_percent"] == pytest.approx(100 * 16 / 18)
+    assert (total["unreadable"], total["differ_from_recorded"]) == (1, 1)  # mended by hand in the file
+
+
+@pytest.mark.parametrize("judge", ["mt-bench/single-v1", "alpaca-eval/gpt4"])
+def test_an_empty_file_is_no_table(
+    mirror: Path, tmp_path: Path, judge: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(mirror))
+    (tmp_path / "empty.json").write_text("[]")
+    assert run_command(["grade", "verdicts", str(tmp_path / "empty.json"), "--judge", judge, "--offline"]) == 1
+    assert "holds no verdicts" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
