@@ -67,7 +67,7 @@ def audit(
     if report_folder is not None:
         session.check_writable(report_folder, "--report")
     lines = evidences.examine(spec, evidence, votes)
-    against = evidences.calibration(evidence, votes)
+    against = evidences.calibration(spec, evidence, votes)
     if asked:
         models = [rest["judge_model"]]
         opened = options.judge_options({**rest, "runs": runs}, server_options(rest, models))

@@ -95,6 +95,7 @@ def run(
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     names, rest["limit"] = session.expand_suites(suites, tasks, rest["limit"], catalog)
+    recorded = rest["verdicts"]
     plan = _plan(expand_models((*models, *more_models)), names, items, rest)
     if report_folder is not None:
         session.check_writable(report_folder, "--report")
@@ -111,6 +112,8 @@ def run(
         session.say(f"interrupted; resume with: {_this_command()}", err=True)
     elif code and rest["no_judge"]:
         session.say("nobody has judged yet: harness score RUN does, and --dry-run says what it would take", err=True)
+    elif code and recorded is not None:
+        session.say(f"something is unscored: {recorded} holds no readable verdict on these answers", err=True)
     elif code:
         left = (
             "that mended, the same command goes on"

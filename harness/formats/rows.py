@@ -86,6 +86,8 @@ def kind(value: object) -> str:
 def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
     """Read JSON lines or one JSON list of objects, plain or gzipped, told apart by their first byte.
 
+    A file that is one object with such a list under ``data`` (logs that say more beside it) is read as the list.
+
     Args:
         path: The file.
         torn_tail: Whether a last line without its newline that is no JSON is left out (a journal being written).
@@ -110,7 +112,22 @@ def _parse(path: Path, data: bytes, *, torn_tail: bool) -> list[Row]:
     data = data.removeprefix(_BOM)
     if data.lstrip()[:1] == b"[":
         return list(_items(path, data))
-    return list(_lines(path, data, torn_tail=torn_tail))
+    return _wrapped(path, data) or list(_lines(path, data, torn_tail=torn_tail))
+
+
+def _wrapped(path: Path, data: bytes) -> list[Row]:
+    """The rows of a file that is one object with them under ``data``; empty for other files."""
+    first, _, rest = data.partition(b"\n")
+    if rest.strip() and first.strip() != b"{":  # lines of objects
+        return []
+    try:
+        document = _loads(data)
+    except ValueError:
+        return []
+    rows = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
+        return []
+    return [Row(f"{path}: data item {number}", one) for number, one in enumerate(rows)]
 
 
 def _lines(path: Path, data: bytes, *, torn_tail: bool) -> Iterator[Row]:

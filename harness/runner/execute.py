@@ -92,7 +92,7 @@ async def _run(
         for job in lane.jobs:
             code = 130 if interrupt.first.is_set() else 1 if error is not None else 0
             found = _finish(job, catalog, exit_code=code)
-            for note in closing_notes(job.rule, job.cell, job.scoring):
+            for note in closing_notes(job.rule):
                 progress.note(note)
             cells.append(found)
             progress.finished(found)

@@ -61,7 +61,8 @@ class Grader:
             for score in scores:
                 if score.value is None:  # a judge scores each turn apart: one may be missing
                     cause = str(score.detail.get("cause", "unscored"))
-                    self.fail(sample, attempt, score.turn, "judge", cause, f"{score.metric}: no readable verdict")
+                    message = str(score.detail.get("message", "no readable verdict"))
+                    self.fail(sample, attempt, score.turn, "judge", cause, f"{score.metric}: {message}")
                 self._progress.scored(score)
 
     def fail(

@@ -106,7 +106,7 @@ async def score(
         await _grade(grader, left, asked, width(None, panel.concurrency, workers), panel)
         count = results.tally(held, scoring, asked, chosen, attempts)
         estimates = results.estimate(held, scoring, rules, chosen, attempts, count, scorer=rule.scorer)
-        for note in closing_notes(rule, held, scoring):
+        for note in closing_notes(rule):
             progress.note(note)
         scoring.finish(estimates)
         held.sync()

@@ -38,7 +38,8 @@ async def test_every_turn_is_judged_once_and_the_same_command_asks_nothing_again
     first = judge.asked[0]["messages"]
     assert [one["role"] for one in first] == ["system", "user"]
     assert judge.asked[0]["temperature"] == 0
-    assert any("calls" in note for note in bench.told.notes)
+    assert any("12 calls" in note for note in bench.told.notes)
+    assert any(note.startswith("toy-judge answered 12 calls") for note in bench.told.notes)
     again = await bench.run(answers, judge.url)
     assert len(judge.asked) == 12
     assert again.cells[0].estimates == cell.estimates
@@ -110,7 +111,7 @@ async def test_a_judge_that_misbehaves_loses_nothing(bench: Bench, judge: MockJu
     assert overall.bounds is not None
     assert overall.bounds.low < (overall.value or 0) < overall.bounds.high
     assert {error.code for error in bench.view(cell).errors()} == {"no-verdict"}
-    assert any("several verdicts" in note and "q4" in note for note in bench.told.notes)
+    assert "replies on 1 items hold several verdicts, of which the protocol chose: q4" in bench.noted(cell)
 
 
 @pytest.mark.usefixtures("fast_retries")
@@ -218,6 +219,8 @@ async def test_both_orders_and_inconsistent_verdicts_are_ties(bench: Bench, judg
     values = {score.sample: score.value for score in single.scores(cell)}
     assert values == {"q0": 1, "q1": 0.5, "q2": None, "q3": 0.5, "q4": 0.5, "q5": 0.5}
     assert whole(cell.estimates, "tied").value == pytest.approx(4 / 5)
+    changed = whole(cell.estimates, "contradicting")
+    assert (changed.value, changed.n) == (1 / 5, 5)  # q1
 
 
 async def test_concurrency_adapts_to_refusals(bench: Bench, judge: MockJudge) -> None:
