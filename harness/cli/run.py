@@ -12,7 +12,7 @@ import click
 
 from harness.cli import options, output, session
 from harness.cli.failures import EXIT_ERROR, explain
-from harness.cli.models import expand_models, server_options
+from harness.cli.models import expand_models, idle, server_options
 from harness.errors import HarnessError, UsageError
 from harness.redaction import redact_command
 
@@ -91,11 +91,15 @@ def run(
     complete, 3 something is unscored, 130 interrupted and resumable, 1 error, 64 usage.
     """
     from harness import runner
+    from harness.judging.scorer import NAME
 
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     names, rest["limit"] = session.expand_suites(suites, tasks, rest["limit"], catalog)
-    plan = _plan(expand_models((*models, *more_models)), names, items, rest)
+    asked = expand_models((*models, *more_models))
+    for note in idle(rest, asked, judged=any(catalog.task(name).scorer.name == NAME for name in names)):
+        session.say(note, err=True)
+    plan = _plan(asked, names, items, rest)
     if report_folder is not None:
         session.check_writable(report_folder, "--report")
     with _progress() as progress:
@@ -213,6 +217,7 @@ def _write_peers(result: CellResult, catalog: Catalog, data: DataStore) -> None:
 @click.argument("task", metavar="TASK")
 @options.execution
 @options.data
+@options.as_json
 def check(
     *,
     task: str,
@@ -221,6 +226,7 @@ def check(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
 ) -> int:
     """Grade TASK's reference solutions and compare the verdicts with the failures that the task declares.
 
@@ -234,6 +240,12 @@ def check(
         found = _interruptible(
             runner.check(task, catalog=catalog, data=data, progress=progress, workers=workers, unsafe_exec=unsafe_exec)
         )
+    code = output.EXIT_UNSCORED if found.unscored else output.EXIT_COMPLETE
+    if found.unexpected or found.repaired:
+        code = EXIT_ERROR
+    if as_json:
+        output.print_document(output.document((), code, references=found))
+        return code
     session.say(f"{found.task}: {found.checked - len(found.failed)} of {found.checked} references pass")
     for title, names in (
         ("fail, and the task does not declare it", found.unexpected),
@@ -242,9 +254,7 @@ def check(
     ):
         if names:
             session.say(f"{title}: {', '.join(names)}")
-    if found.unexpected or found.repaired:
-        return EXIT_ERROR
-    return output.EXIT_UNSCORED if found.unscored else output.EXIT_COMPLETE
+    return code
 
 
 def _interruptible(work: Coroutine[Any, Any, T]) -> T:

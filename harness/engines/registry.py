@@ -102,6 +102,8 @@ def _unknown(model: str, names: tuple[str, ...]) -> HarnessError:
     path = Path(model).expanduser()
     if _exists(path):
         return UsageError(f"--model {model}: is a file of completions or a cell, not a model", f"write replay:{model}")
+    if model.endswith((".jsonl", ".json", ".gz")) and ":" not in model:
+        return UsageError(f"--model {model}: no such file", f"check the path; a file of completions is replay:{model}")
     scheme = model.partition(":")[0]
     if _SCHEME.fullmatch(scheme):
         from harness.spelling import suggestion

@@ -174,6 +174,11 @@ async def test_a_port_where_nothing_listens(closed_port: int) -> None:
         await Endpoint(f"http://127.0.0.1:{closed_port}/v1#m", EngineOptions()).__aenter__()
 
 
+async def test_https_to_a_plain_server(server: Server) -> None:
+    with pytest.raises(EngineError, match=r"over https .* write http://127\.0\.0\.1"):
+        await Endpoint(server.url.replace("http:", "https:"), OPTIONS).__aenter__()
+
+
 async def test_a_url_that_is_no_such_server(server: Server) -> None:
     url = server.url.replace("/v1", "/v2")
     with pytest.raises(EngineError, match="no list of models"):
