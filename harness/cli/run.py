@@ -106,9 +106,9 @@ def run(
         outcome = asyncio.run(runner.run(plan, catalog=catalog, data=data, progress=progress))
     failure = explain(outcome.error) if outcome.error else None
     code = failure.exit_code if failure else output.exit_code(outcome.cells, interrupted=outcome.interrupted)
-    unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
     for cell in outcome.cells:
         _write_peers(cell, catalog, data)
+    unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
     for told in filter(None, (failure, unwritten)):
         click.echo(told.line, err=True)
     if outcome.interrupted:
@@ -193,8 +193,8 @@ def score(
     if result is None:
         return output.EXIT_COMPLETE
     code = output.exit_code((result,))
-    _close((result,), code, catalog=catalog, report_folder=None, as_json=as_json)
     _write_peers(result, catalog, data)
+    _close((result,), code, catalog=catalog, report_folder=None, as_json=as_json)
     return code
 
 
@@ -330,7 +330,7 @@ def _close(
     report_folder: Path | None,
     as_json: bool,
 ) -> Failure | None:
-    """Print the comparison (on stderr beside a JSON document), write the report, print the document.
+    """Write the report, print the comparison (on stderr beside a JSON document), print the document.
 
     Returns:
         Why the report could not be written, if so: the cells' results are told all the same.
@@ -341,13 +341,15 @@ def _close(
         from harness.cli.comparison import compared
 
         comparison = compared([Path(cell.path) for cell in cells], catalog)
-        reporting.terminal(comparison, session.console(stderr=as_json))
+        written: list[Path] = []
         if report_folder is not None:
             try:
-                for path in reporting.write(comparison, report_folder):
-                    session.say(f"wrote {path}", err=as_json)
+                written = reporting.write(comparison, report_folder)
             except (HarnessError, OSError) as error:
                 unwritten = explain(error)
+        reporting.terminal(comparison, session.console(stderr=as_json))
+        for path in written:
+            session.say(f"wrote {path}", err=as_json)
     if as_json:
         told = failure or unwritten
         output.print_document(output.document(cells, code or (told.exit_code if told else 0), told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,9 +114,13 @@ def console(*, stderr: bool = False) -> Console:
     """A console for tables; as wide as the terminal, and wide enough where there is none."""
     from rich.console import Console
 
-    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Unpiped(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit here, before reports and documents are written
+            self.quiet = True
+
+    found = Unpiped(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not found.is_terminal:
-        found = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=120)
+        found = Unpiped(stderr=stderr, highlight=False, markup=False, emoji=False, width=120)
     return found
 
 
@@ -133,7 +138,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text that may contain anything: control characters are made visible."""
+    """Print text that may contain anything: control characters are made visible.
+
+    Where nobody reads stderr any more, the work and what is on stdout go on.
+    """
     from harness.plain import plain
 
-    click.echo(plain(text), err=err)
+    with contextlib.suppress(BrokenPipeError) if err else contextlib.nullcontext():
+        click.echo(plain(text), err=err)
