@@ -130,7 +130,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise DataError(f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read ({error.strerror})", "name a file of pairs, or - for stdin"

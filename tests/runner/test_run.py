@@ -14,6 +14,7 @@ from harness.errors import (
     InstrumentError,
     RequestError,
     SandboxError,
+    SpecError,
     StoreError,
     UsageError,
 )
@@ -426,6 +427,13 @@ async def test_slices_are_estimated(lab: Lab, task: MakeTask) -> None:
     (one,) = (await lab.run()).cells
     found = [(dict(one.slice or {}), one.n) for one in one.estimates]
     assert found == [({}, 6), ({"level": "0"}, 3), ({"level": "1"}, 3)]
+
+
+async def test_a_slice_that_no_record_has_is_refused_before_anything(lab: Lab, task: MakeTask) -> None:
+    lab.catalog.known["toy/plain"] = task(slices=("levle",))
+    with pytest.raises(SpecError, match=r"no record has the field 'levle' — did you mean 'level'"):
+        await lab.run()
+    assert not lab.engine.asked
 
 
 @pytest.mark.parametrize(
