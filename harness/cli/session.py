@@ -125,16 +125,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns that never wrap, so that paths and names can be copied and searched."""
-    from rich.cells import cell_len
+    """Print aligned columns of text that may contain anything."""
+    from harness.plain import aligned, plain
 
-    from harness.plain import plain
-
-    lines = [list(columns), *([plain(text) for text in row] for row in rows)]
-    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(columns))]
-    for line in lines:
-        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    for line in aligned([columns, *([plain(text) for text in row] for row in rows)]):
+        click.echo(line)
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.plain import plain
+from harness.plain import aligned, plain
 from harness.reporting import text, words
 from harness.reporting.comparison import Comparison, Row
 
@@ -83,19 +83,8 @@ def _cell(row: Row, name: str) -> str:
 
 
 def _columns(rows: tuple[Row, ...], head: tuple[str, ...] = _HEAD) -> list[str]:
-    """Aligned columns of plain text, never wrapped, so that `grep` and `awk` see one row a line."""
-    from rich.cells import cell_len
-
-    table = [head, *(tuple(_cell(row, name) for name in head) for row in rows)]
-    widths = [max(cell_len(cell) for cell in column) for column in zip(*table, strict=True)]
-    lines = []
-    for cells in table:
-        padded = []
-        for name, cell, width in zip(head, cells, widths, strict=True):
-            space = " " * (width - cell_len(cell))
-            padded.append(space + cell if name in _RIGHT else cell + space)
-        lines.append("  ".join(padded).rstrip())
-    return lines
+    right = [number for number, name in enumerate(head) if name in _RIGHT]
+    return aligned([head, *([_cell(row, name) for name in head] for row in rows)], right)
 
 
 def _table(rows: tuple[Row, ...], console: Console, head: tuple[str, ...]) -> None:
