@@ -110,9 +110,7 @@ def _unknown(model: str, names: tuple[str, ...]) -> HarnessError:
     if _SCHEME.fullmatch(scheme):
         from harness.spelling import suggestion
 
-        return UsageError(
-            f"--model {shown}: unknown engine '{scheme}'; {suggestion(scheme, names)}", _FORMS
-        )
+        return UsageError(f"--model {shown}: unknown engine '{scheme}'; {suggestion(scheme, names)}", _FORMS)
     return UsageError(f"--model {shown}: no engine takes this", _FORMS)
 
 

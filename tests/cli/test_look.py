@@ -197,7 +197,11 @@ def test_documents_of_runs(harness: Command, cell: Path, capsys: pytest.CaptureF
     assert run["manifest"] == json.loads((cell / "manifest.json").read_text())
     assert run["scorings"][0]["estimates"][0]["metric"] == "correct"
     item = _document(harness, capsys, "show", str(cell), "japan")["item"]
-    (line,) = [row for row in map(json.loads, (cell / "completions.jsonl").open()) if row["sample"] == "japan"]
+    (line,) = [
+        row
+        for row in map(json.loads, (cell / "completions.jsonl").read_text().splitlines())
+        if row["sample"] == "japan"
+    ]
     assert item["completions"] == [line]
     assert [score["value"] for score in item["scores"]] == [1.0]
     written = _document(harness, capsys, "report", "--out", "out")

@@ -214,11 +214,11 @@ async def test_api_must_fit(server: Server) -> None:
     with pytest.raises(UsageError, match="--concurrency 0"):
         Endpoint(server.url, EngineOptions(concurrency=0))
     async with Endpoint(server.url, EngineOptions(api="chat")) as engine:
-        with pytest.raises(EngineError, match="leave out --api"):
+        with pytest.raises(UsageError, match="leave out --api"):
             await engine.prepare(make_task(), make_samples(), "alpaca")
         await engine.prepare(make_task(), make_samples(), "tokenizer")
     async with Endpoint(server.url, EngineOptions(api="completions")) as engine:
-        with pytest.raises(EngineError, match="--api completions"):
+        with pytest.raises(UsageError, match="--api completions"):
             await engine.prepare(make_task(), make_samples(), "tokenizer")
         pinned = make_task(prompt=Prompt(turns=("{question}",), template="Q: {instruction}"))
         await engine.prepare(pinned, make_samples(), "tokenizer")
@@ -379,7 +379,7 @@ async def test_a_server_that_cannot_echo(server: Server) -> None:
     with pytest.raises(EngineError, match="echo is not supported"):
         async with prepared(server.url, **CHOICES):
             pass
-    with pytest.raises(EngineError, match="log-likelihoods need /v1/completions"):
+    with pytest.raises(UsageError, match="log-likelihoods need /v1/completions"):
         async with prepared(server.url, options=EngineOptions(api="chat"), **CHOICES):
             pass
 
