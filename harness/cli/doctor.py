@@ -46,7 +46,7 @@ def doctor(*, quick: bool, catalogs: tuple[Path, ...], data_dir: Path | None, of
     if as_json:
         from harness.cli.output import document, print_document
 
-        print_document({**document((), code, failure), **found})
+        print_document(document((), code, failure, **found))
     else:
         for line in _lines(found):
             session.say(line)

@@ -21,6 +21,7 @@ from harness.cli import options, output, session
 )
 @options.runs
 @options.data
+@options.as_json
 def export(
     *,
     name: str,
@@ -31,6 +32,7 @@ def export(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
 ) -> int:
     """Write RUN's answers and a judge's verdicts on them.
 
@@ -43,6 +45,9 @@ def export(
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     session.check_writable(folder, "--to")
-    for path in write(find_cell(runs, name), folder, catalog=catalog, data=data, judge=judge, baseline=baseline):
-        session.say(f"wrote {path}")
+    written = write(find_cell(runs, name), folder, catalog=catalog, data=data, judge=judge, baseline=baseline)
+    for path in written:
+        session.say(f"wrote {path}", err=as_json)
+    if as_json:
+        output.print_document(output.document((), 0, wrote=[str(path) for path in written]))
     return output.EXIT_COMPLETE

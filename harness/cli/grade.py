@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import options, session
+from harness.cli import options, output, session
 from harness.cli.groups import Commands
 from harness.errors import DataError, UsageError
 
@@ -45,14 +45,12 @@ def math_command(*, pairs: Path, graders: tuple[str, ...], as_json: bool) -> int
         raise DataError(f"{pairs}: no pairs", 'write one {"pred": "...", "gold": "..."} a line')
     verdicts = {name: math_verdicts(rows, grader=name) for name in names}
     if as_json:
-        from harness.cli.output import FORMAT, print_document
-
         graded = [
             {"pred": pred, "gold": gold}
             | {"verdicts": {name: {"equal": bool(v[row].equal), "rule": v[row].rule} for name, v in verdicts.items()}}
             for row, (pred, gold) in enumerate(rows)
         ]
-        print_document({"format": FORMAT, "pairs": graded})
+        output.print_document(output.document((), 0, pairs=graded))
         return 0
     totals = [(name, str(sum(bool(v.equal) for v in found)), str(len(rows))) for name, found in verdicts.items()]
     if len(rows) <= _SHOWN or len(names) == 1:
@@ -93,9 +91,7 @@ def replies_command(
     for note in found.notes:
         session.say(note, err=True)
     if as_json:
-        from harness.cli.output import FORMAT, print_document
-
-        print_document({"format": FORMAT, "rules": found.counts, "differing": found.differing})
+        output.print_document(output.document((), 0, rules=found.counts, differing=found.differing))
         return 0
     _print_rules(found, shown)
     return 0
@@ -188,7 +184,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise DataError(f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read ({error.strerror})", "name a file of pairs, or - for stdin"

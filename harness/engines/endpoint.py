@@ -151,7 +151,7 @@ class Endpoint:
     def _check_interface(self, task: Task, chat_format: str, *, chat: bool) -> None:
         api = self._options.api
         if chat and api == "completions":
-            raise EngineError(
+            raise UsageError(
                 f"{task.name}: format 'tokenizer' is rendered by the server's chat interface, but --api completions "
                 "is asked",
                 "leave out --api, or choose the model's own format with --format",
@@ -160,7 +160,7 @@ class Endpoint:
             what = (
                 "log-likelihoods need" if task.kind == "loglikelihood" else f"the rendered format '{chat_format}' needs"
             )
-            raise EngineError(f"{task.name}: {what} /v1/completions, but --api chat is asked", "leave out --api")
+            raise UsageError(f"{task.name}: {what} /v1/completions, but --api chat is asked", "leave out --api")
 
     async def _check_echo(self) -> None:
         if self._echoes:

@@ -10,7 +10,7 @@ from harness.engines.address import Address, key_remedy
 from harness.engines.payload import whole
 from harness.engines.reasoning import OPEN
 from harness.engines.retry import Retry, TryError
-from harness.engines.wire import Wire
+from harness.engines.wire import TLS, Wire
 from harness.errors import EngineError, RequestError
 from harness.plain import one_line
 from harness.spelling import suggestion
@@ -184,6 +184,10 @@ class Served:
 
 def unreachable(address: Address, code: str, message: str) -> EngineError:
     """The error for a server that cannot be used at all, with the remedy for its cause."""
+    if code == "connection" and message.startswith(TLS):
+        plain = address.base.replace("https://", "http://", 1)
+        remedy = f"write {plain} if the server speaks plain http; SSL_CERT_FILE names a certificate of your own"
+        return EngineError(f"{address.base}: cannot be spoken to over https ({message})", remedy)
     if code == "connection":
         return EngineError(
             f"{address.base}: nothing answers there ({message})",

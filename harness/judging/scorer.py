@@ -92,6 +92,11 @@ class JudgeScorer:
         """The declaration."""
         return self.material.judge
 
+    @property
+    def scales(self) -> Mapping[str, tuple[float, float]]:
+        """The ratings' scale; a win is between 0 and 1."""
+        return {"score": self.judge.scale, "reference_score": self.judge.scale}
+
     async def __aenter__(self) -> Self:
         """Open the judge.
 

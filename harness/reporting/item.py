@@ -9,19 +9,38 @@ from harness.errors import UsageError
 from harness.plain import plain
 from harness.reporting.comparison import CellReader
 from harness.spelling import nearest
-from harness.types import Completion, ErrorRecord, Score
+from harness.types import Completion, ErrorRecord, Fact, Score
 
 
-def show_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> list[str]:
-    """Tell everything that is known of one sample, line by line, safe for a terminal.
+class Item(Fact, frozen=True, kw_only=True):
+    """Everything that a cell knows of one sample.
+
+    Attributes:
+        model: Who was asked.
+        task: By which task.
+        sample: The sample's id.
+        score_id: The scoring of ``scores``; None where there is none.
+        completions: By attempt and turn.
+        scores: By attempt, turn and metric.
+        errors: Oldest first.
+    """
+
+    model: str
+    task: str
+    sample: str
+    score_id: str | None
+    completions: tuple[Completion, ...]
+    scores: tuple[Score, ...]
+    errors: tuple[ErrorRecord, ...]
+
+
+def find_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> Item:
+    """Collect everything that is known of one sample.
 
     Args:
         cell: The cell.
         sample: The sample's id.
-        score_id: Which scoring's verdicts to show (its first characters suffice); None: the newest.
-
-    Returns:
-        Lines without line ends.
+        score_id: Which scoring's verdicts to take (its first characters suffice); None: the newest.
 
     Raises:
         UsageError: The cell knows no such item (the message names the nearest), or has no such scoring.
@@ -40,14 +59,26 @@ def show_item(cell: CellReader, sample: str, *, score_id: str | None = None) -> 
         near = nearest(sample, ids)
         remedy = f"did you mean {plain(near)}?" if near else f"it has {len(ids)} items with an answer"
         raise UsageError(f"the cell has no item {plain(sample)!r}", remedy)
-    manifest = cell.manifest
-    head = f"{manifest.model.name}  {manifest.task.name}  {sample}"
-    lines = [plain(head), "=" * min(len(plain(head)), 100)]
-    for completion in sorted(completions, key=lambda one: (one.attempt, one.turn)):
+    return Item(
+        model=cell.manifest.model.name,
+        task=cell.manifest.task.name,
+        sample=sample,
+        score_id=chosen,
+        completions=tuple(sorted(completions, key=lambda one: (one.attempt, one.turn))),
+        scores=tuple(sorted(scores, key=lambda one: (one.attempt, one.turn, one.metric))),
+        errors=tuple(errors),
+    )
+
+
+def show_item(item: Item) -> list[str]:
+    """Tell an item line by line, without line ends, safe for a terminal."""
+    head = plain(f"{item.model}  {item.task}  {item.sample}")
+    lines = [head, "=" * min(len(head), 100)]
+    for completion in item.completions:
         lines += _completion(completion)
-    for score in sorted(scores, key=lambda one: (one.attempt, one.turn, one.metric)):
-        lines += _score(score, chosen or "")
-    for error in errors:
+    for score in item.scores:
+        lines += _score(score, item.score_id or "")
+    for error in item.errors:
         lines += _error(error)
     return lines
 

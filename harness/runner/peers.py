@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.catalog import Catalog
-from harness.errors import HarnessError, StoreError
+from harness.errors import HarnessError
 from harness.formats.evalplus import eval_results
 from harness.store import CellView
+from harness.store.disk import write_atomic
 from harness.types import CellResult
 
 if TYPE_CHECKING:
@@ -41,10 +42,5 @@ def write_eval_results(result: CellResult, catalog: Catalog, data: DataStore) ->
     date = cell.scoring(result.score_id).created[:16].replace("T", " ")
     content = eval_results(samples, scores, programs, md5=md5, date=date)
     path = cell.scorings()[result.score_id] / "eval_results.json"
-    part = path.with_suffix(".part")
-    try:
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}", "free some space") from error
+    write_atomic(path, json.dumps(content).encode())
     return path

@@ -19,11 +19,13 @@ from harness.engines import Engine, open_engine
 from harness.errors import EngineError, SpecError, StoreError, UsageError
 from harness.judging.panel import Panel, judged
 from harness.runner import invocation
+from harness.runner.grade import slices
 from harness.runner.interrupt import breakable
 from harness.runner.job import Job, Rule, answered, extent
 from harness.runner.judges import bind, forecast, identify, judge_rule
 from harness.runner.plan import Progress, RunPlan, select, with_sampling
 from harness.scorers.registry import open_scorer, scorer_version
+from harness.spelling import suggestion
 from harness.store import Cell, cell_path
 from harness.types import DatasetFacts, Manifest, Sample, Task, TaskFacts
 
@@ -162,9 +164,14 @@ async def open_rule(rule: Rule, samples: Sequence[Sample], stack: AsyncExitStack
     """Open a scorer and let it prove itself.
 
     Raises:
+        SpecError: The task reports a field separately that no record has.
         InstrumentError: It graded a known answer wrongly.
         SandboxError: Code cannot be run safely here.
     """
+    for field in rule.task.slices:
+        if samples and not any(field in slices(rule.task, sample) for sample in samples):
+            hint = suggestion(field, samples[0].record)
+            raise SpecError(f"{rule.task.name}: slices: no record has the field '{field}'", hint)
     rule.scorer = await stack.enter_async_context(rule.scorer)
     await rule.scorer.self_test(samples)
     identify(rule)

@@ -14,7 +14,7 @@ PASS_METRICS = frozenset({"pass", "base", "plus"})
 """Item metrics of 0 and 1 that are estimated as pass@k (``plus`` -> ``plus@1``)."""
 
 _PAIR_METRICS = {"win", "won", "tied", "lost", "contradicting", "discrete_win", "lc_win"}
-RATE_METRICS = PASS_METRICS | _PAIR_METRICS | {"correct", "acc", "acc_norm"}
+RATE_METRICS = PASS_METRICS | _PAIR_METRICS | {"correct", "maj", "acc", "acc_norm"}
 """Item metrics between 0 and 1, which people read in percent; any other is shown on its own scale."""
 
 

@@ -43,6 +43,18 @@ def test_a_narrow_terminal_gets_blocks_that_fit(example: Comparison, width: int)
     assert made.count("n: ") >= len(example.overall)
 
 
+def test_what_all_rows_say_is_said_once_where_a_table_would_not_fit(make_cell: Callable[..., Any]) -> None:
+    models = ("reference", "reference-with-faults")
+    comparison = compare([make_cell(model=model) for model in models], [], [])
+    lines = printed(comparison, 80).splitlines()
+    (once,) = [line for line in lines if line.startswith("Task ")]
+    assert all(told in once for told in ("Metric pass@1", "State complete"))
+    (head,) = [line for line in lines if line.split()[:1] == ["Model"]]
+    assert head.split() == ["Model", "Value", "Interval", "n", "Unscored"]
+    assert sum(line.strip().startswith(models) for line in lines) == 2
+    assert max(map(len, lines[: lines.index(head) + 4])) <= 80
+
+
 @pytest.mark.parametrize("width", [110, 140, 220])
 def test_a_wide_terminal_gets_a_table_that_fits(example: Comparison, width: int) -> None:
     made = printed(example, width)
