@@ -3,7 +3,8 @@
 `harness run` serves the checkpoint and asks; the prompts that it journaled are then given to `LLM.generate` in one
 list, in the environment of the same `vllm` command. Every reply has the same length (`ignore_eos` there, `min_tokens`
 here), which is checked. Compared is the time from the first request to the last answer; start and model load are left
-out on both sides, and the first batch of the offline engine is preceded by one prompt of warming up.
+out on both sides, and the first batch of the offline engine is preceded by one prompt of warming up. The offline engine
+runs both ways that it has, in the caller's process and in one of its own; the faster is the baseline.
 
     python benchmarks/vllm_offline.py --vllm COMMAND [--model FOLDER] [--prompts N] [--tokens N] [--gpu]
 
@@ -59,15 +60,19 @@ OFFLINE = """\
 import json, sys, time
 from vllm import LLM, SamplingParams
 
-asked = json.load(open(sys.argv[1]))
-llm = LLM(**asked["engine"])
-fixed = SamplingParams(temperature=0.0, max_tokens=asked["tokens"], ignore_eos=True)
-llm.generate(["Warm up."], fixed, use_tqdm=False)
-began = time.perf_counter()
-answers = llm.generate(asked["prompts"], fixed, use_tqdm=False)
-seconds = time.perf_counter() - began
-tokens = [len(answer.outputs[0].token_ids) for answer in answers]
-json.dump({"seconds": seconds, "tokens": tokens}, open(sys.argv[2], "w"))
+def main():
+    asked = json.load(open(sys.argv[1]))
+    llm = LLM(**asked["engine"])
+    fixed = SamplingParams(temperature=0.0, max_tokens=asked["tokens"], ignore_eos=True)
+    llm.generate(["Warm up."], fixed, use_tqdm=False)
+    began = time.perf_counter()
+    answers = llm.generate(asked["prompts"], fixed, use_tqdm=False)
+    seconds = time.perf_counter() - began
+    tokens = [len(answer.outputs[0].token_ids) for answer in answers]
+    json.dump({"seconds": seconds, "tokens": tokens}, open(sys.argv[2], "w"))
+
+if __name__ == "__main__":
+    main()
 """
 
 
@@ -111,8 +116,11 @@ def served(work: Path, model: Path, asked: argparse.Namespace, settings: dict[st
     return [{"seconds": seconds, "prompt": line["prompt"]} for line in lines]
 
 
-def offline(work: Path, model: Path, asked: argparse.Namespace, settings: dict[str, str], prompts: list[str]) -> float:
-    """Seconds of `LLM.generate`, in the environment of the vLLM command."""
+def offline(
+    work: Path, model: Path, asked: argparse.Namespace, settings: dict[str, str], prompts: list[str], *, apart: bool
+) -> float:
+    """Seconds of `LLM.generate`, in the environment of the vLLM command; ``apart``: in a process of its own."""
+    settings = settings | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1" if apart else "0"}
     engine = {"model": str(model), "max_model_len": CONTEXT, "max_num_seqs": MAX_NUM_SEQS}
     engine |= {"generation_config": "vllm", "seed": 0}
     if not asked.gpu:
@@ -124,7 +132,7 @@ def offline(work: Path, model: Path, asked: argparse.Namespace, settings: dict[s
     answers = json.loads((work / "answers.json").read_text())
     _check(answers["tokens"], asked)
     seconds = float(answers["seconds"])
-    print(f"LLM.generate: {seconds:.1f} s (the whole process {wall:.1f} s)")
+    print(f"LLM.generate{', engine apart' if apart else ''}: {seconds:.1f} s (the whole process {wall:.1f} s)")
     return seconds
 
 
@@ -150,7 +158,8 @@ def main() -> None:
             make_checkpoints(Path(asked.vllm).absolute().with_name("python"), work / "tiny")
             model = work / "tiny" / "vicuna"
         lines = served(work, model, asked, settings)
-        alone = offline(work, model, asked, settings, [line["prompt"] for line in lines])
+        prompts = [line["prompt"] for line in lines]
+        alone = min(offline(work, model, asked, settings, prompts, apart=apart) for apart in (False, True))
     print(f"harness run / LLM.generate, wall time: {lines[0]['seconds'] / alone:.2f}")
 
 

@@ -27,6 +27,10 @@ class HarnessError(Exception):
         return f"{self.message} — {self.remedy}" if self.remedy else self.message
 
 
+class StoppedError(Exception):
+    """The run is ending: nothing new is asked, and what was not asked is left to the next run."""
+
+
 class UsageError(HarnessError):
     """The command or a file that a person wrote is wrong (exit 64)."""
 

@@ -76,12 +76,17 @@ def redact_command(words: Sequence[str], environment: Mapping[str, str] | None =
     return shlex.join(shown)
 
 
+def redact_url(url: str) -> str:
+    """A URL, with or without its scheme, without user, password and query; blanks and quotes end no part of it."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        scheme, rest = "", url
+    head, hash_, served = rest.partition("#")
+    place, query, _ = head.partition("?")
+    bare = place.rpartition("@")[2] if "@" in place.partition("/")[0] else place
+    hidden = "[credentials]@" if bare != place else ""
+    return f"{scheme}{mark}{hidden}{bare}{'?[query]' if query else ''}{hash_}{served}"
+
+
 def _word(word: str, environment: Mapping[str, str] | None) -> str:
-    scheme, mark, rest = word.partition("://")
-    if mark:  # one argument is one URL, whatever it holds: blanks and quotes end no part of it
-        head, hash_, served = rest.partition("#")
-        place, query, _ = head.partition("?")
-        place = place.rpartition("@")[2] if "@" in place.partition("/")[0] else place
-        hidden = "[credentials]@" if len(place) < len(head.partition("?")[0]) else ""
-        word = f"{scheme}://{hidden}{place}{'?[query]' if query else ''}{hash_}{served}"
-    return redact(word, environment)
+    return redact(redact_url(word) if "://" in word else word, environment)

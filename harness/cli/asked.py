@@ -5,17 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from harness.types import Estimate, LogLikelihood, Request, Task
+
 if TYPE_CHECKING:
     from harness.catalog import Catalog
     from harness.datasets import DataStore
     from harness.store import CellView
-    from harness.types import DatasetPin, Estimate, Request, Task
 
 _SHOWN_UNPINNED = "raw"
 
 
-def task_lines(catalog: Catalog, data: DataStore, name: str, chat_format: str | None) -> Iterator[str]:
-    """What ``name`` asks and how it is scored, with its first sample's prompt as it would be sent.
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One of a task's data files; ``found`` says where it would come from, None where it is missing."""
+
+    name: str
+    source: str
+    sha256: str
+    records: int | None
+    licence: str | None
+    found: str | None
+
+
+class First(msgspec.Struct, frozen=True, kw_only=True):
+    """A task's first item as it would be asked in ``format``: ``pinned`` by the task, ``named``, or the bare text."""
+
+    sample: str
+    format: str
+    pinned: bool
+    named: bool
+    requests: tuple[Request, ...]
+
+
+class AskedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task before it is asked; ``ask_spec`` and ``score_spec`` are the digests of its part of both identities."""
+
+    spec: Task
+    declared_in: str
+    data: tuple[Source, ...]
+    ask_spec: str
+    score_spec: str
+    first: First
+
+
+def look_at(catalog: Catalog, data: DataStore, name: str, chat_format: str | None) -> AskedTask:
+    """Read what ``name`` asks and how it is scored, with its first sample's requests as they would be sent.
 
     Args:
         catalog: Where the task is declared.
@@ -26,27 +61,53 @@ def task_lines(catalog: Catalog, data: DataStore, name: str, chat_format: str | 
     Raises:
         HarnessError: The task is unknown or broken, its data unreachable, or the format pinned.
     """
-    import msgspec
-
     from harness.catalog import ask_spec, digest, score_spec
 
     task = catalog.task(name)
+    return AskedTask(
+        spec=task,
+        declared_in=str(catalog.path("task", name)),
+        data=tuple(
+            Source(
+                name=pin.name,
+                source=pin.source,
+                sha256=pin.sha256,
+                records=pin.records,
+                licence=pin.licence or None,
+                found=data.locate(pin),
+            )
+            for pin in (task.dataset, *task.texts.values())
+        ),
+        ask_spec=digest(ask_spec(task)),
+        score_spec=digest(score_spec(task)),
+        first=_first(task, data, chat_format),
+    )
+
+
+def task_lines(asked: AskedTask) -> Iterator[str]:
+    """What a task asks and how it is scored, for people."""
+    task = asked.spec
     yield f"{task.name}  v{task.version}  {task.title}"
     if task.source:
         yield f"source      {task.source}"
-    yield f"declared in {catalog.path('task', name)}"
-    for pin in (task.dataset, *task.texts.values()):
-        yield f"data        {_pin(pin)}, {data.locate(pin) or 'missing: harness data fetch ' + name}"
+    yield f"declared in {asked.declared_in}"
+    for one in asked.data:
+        records = f"{one.records} records, " if one.records is not None else ""
+        licence = f", {one.licence}" if one.licence else ""
+        found = one.found or f"missing: harness data fetch {task.name}"
+        yield f"data        {one.name}, {records}sha256 {one.sha256}{licence}, {one.source}, {found}"
     yield f"sampling    {msgspec.json.encode(task.sampling).decode()}"
     yield f"attempts    {task.attempts} per item, metric {task.metric}, k {', '.join(map(str, task.k))}"
     yield f"stage       {task.stage}, extraction {msgspec.json.encode(task.extraction).decode()}"
     yield f"scorer      {task.scorer.name} {msgspec.json.encode(task.scorer.options).decode()}"
     if task.known_reference_failures:
         yield f"known reference failures: {', '.join(task.known_reference_failures)}"
-    yield f"ask spec    {digest(ask_spec(task))}"
-    yield f"score spec  {digest(score_spec(task))}"
+    yield f"ask spec    {asked.ask_spec}"
+    yield f"score spec  {asked.score_spec}"
     yield ""
-    yield from _first_prompt(task, data, chat_format)
+    yield f"the first item, {asked.first.sample}, {_rendered(asked.first)}:"
+    for request in asked.first.requests:
+        yield from _request(request)
 
 
 def run_lines(cell: CellView) -> Iterator[str]:
@@ -76,18 +137,15 @@ def run_lines(cell: CellView) -> Iterator[str]:
             yield f"  {_estimate(estimate)}"
 
 
-def _first_prompt(task: Task, data: DataStore, chat_format: str | None) -> Iterator[str]:
+def _first(task: Task, data: DataStore, chat_format: str | None) -> First:
     from harness import prompts
 
     sample = data.samples(task)[0]
     pinned = task.prompt.template is not None or task.prompt.format is not None
     if pinned:
         shown = prompts.resolve_format(task, requested=chat_format, known=None, model="(any)")
-        said = "as pinned by the task"
     else:
         shown = chat_format or _SHOWN_UNPINNED
-        said = f"in format {shown}" + ("" if chat_format else "; a model's own chat format goes around it")
-    yield f"the first item, {sample.id}, {said}:"
     requests = prompts.requests(
         task,
         sample,
@@ -99,13 +157,16 @@ def _first_prompt(task: Task, data: DataStore, chat_format: str | None) -> Itera
         seed=0,
         texts=data.texts(task),
     )
-    for request in requests:
-        yield from _request(request)
+    return First(sample=sample.id, format=shown, pinned=pinned, named=chat_format is not None, requests=tuple(requests))
+
+
+def _rendered(first: First) -> str:
+    if first.pinned:
+        return "as pinned by the task"
+    return f"in format {first.format}" + ("" if first.named else "; a model's own chat format goes around it")
 
 
 def _request(request: Request) -> Iterator[str]:
-    from harness.types import LogLikelihood
-
     if isinstance(request, LogLikelihood):
         yield from _framed("prompt", request.prompt)
         yield from _framed(f"choice {request.turn}", request.continuation)
@@ -121,12 +182,6 @@ def _framed(title: str, text: str) -> Iterator[str]:
     yield f"--- {title}"
     for line in text.split("\n"):
         yield f"| {line}"
-
-
-def _pin(pin: DatasetPin) -> str:
-    records = f"{pin.records} records, " if pin.records is not None else ""
-    licence = f", {pin.licence}" if pin.licence else ""
-    return f"{pin.name}, {records}sha256 {pin.sha256}{licence}, {pin.source}"
 
 
 def _estimate(estimate: Estimate) -> str:

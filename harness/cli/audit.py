@@ -36,6 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.servers
 @options.runs
 @options.data
+@options.as_json
 def audit(
     *,
     judge: str,
@@ -48,6 +49,7 @@ def audit(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
     **rest: Any,
 ) -> int:
     """Tell what moves JUDGE's verdicts: agreement with people, errors against labels, position, length, repeats.
@@ -67,7 +69,7 @@ def audit(
     if report_folder is not None:
         session.check_writable(report_folder, "--report")
     lines = evidences.examine(spec, evidence, votes)
-    against = evidences.calibration(evidence, votes)
+    against = evidences.calibration(spec, evidence, votes)
     if asked:
         models = [rest["judge_model"]]
         opened = options.judge_options({**rest, "runs": runs}, server_options(rest, models))
@@ -81,9 +83,12 @@ def audit(
     if run_name is not None:
         lines += evidences.correct(*_wins(runs, run_name), against, run_name)
     text = evidences.render(judge, lines)
-    click.echo(text)
     if report_folder is not None:
         _write(report_folder, text, lines)
+    if as_json:
+        output.print_document(output.document((), 0, audit=lines))
+    else:
+        click.echo(text)
     return output.EXIT_COMPLETE
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import options, session
+from harness.cli import options, output, session
 from harness.cli.groups import Commands
+from harness.errors import DataError, HarnessError
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
-    from harness.datasets import DataStore
+    from harness.cli.failures import Failure
     from harness.types import DatasetPin
+
+
+Found = dict[str, str | None]
+"""What became of a file: its ``state``, its ``path`` and, where it was repaired, the sha256 it ``had``."""
 
 
 @click.group(cls=Commands, short_help="List, fetch or verify the pinned data files.")
@@ -32,12 +37,20 @@ _names = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @data.command("list")
 @_names
 @options.data
-def list_data(tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool) -> int:
+@options.as_json
+def list_data(
+    tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool, as_json: bool
+) -> int:
     """List each task's data files and where they would come from; downloads nothing."""
     store = session.open_data(data_dir, offline=offline)
+    found = list(pins(session.load_catalog(catalogs), tasks))
+    if as_json:
+        files = [{**_pinned(name, pin), "from": store.locate(pin)} for name, pin in found]
+        output.print_document(output.document((), 0, files=files))
+        return 0
     rows = [
         (name, pin.name, pin.sha256[:12], str(pin.records or "?"), pin.licence or "?", store.locate(pin) or "missing")
-        for name, pin in pins(session.load_catalog(catalogs), tasks)
+        for name, pin in found
     ]
     session.print_table(("task", "data", "sha256", "records", "licence", "from"), rows)
     return 0
@@ -46,58 +59,74 @@ def list_data(tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path
 @data.command()
 @_names
 @options.data
-def fetch(tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool) -> int:
+@options.as_json
+def fetch(
+    tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool, as_json: bool
+) -> int:
     """Bring the tasks' data files into the cache; what is there is not fetched again."""
     store = session.open_data(data_dir, offline=offline)
-    return _each(session.load_catalog(catalogs), tasks, lambda pin: f"at {store.fetch(pin)}")
+
+    def fetched(pin: DatasetPin) -> Found:
+        return {"state": "there", "path": str(store.fetch(pin))}
+
+    return _each(session.load_catalog(catalogs), tasks, fetched, as_json=as_json)
 
 
 @data.command()
 @_names
 @options.data
-def verify(tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool) -> int:
+@options.as_json
+def verify(
+    tasks: tuple[str, ...], catalogs: tuple[Path, ...], data_dir: Path | None, offline: bool, as_json: bool
+) -> int:
     """Hash the tasks' data files in the cache; a rotten one is fetched again. Exit 1 where one cannot be had."""
     store = session.open_data(data_dir, offline=offline)
-    return _each(session.load_catalog(catalogs), tasks, lambda pin: _verified(store, pin))
+
+    def verified(pin: DatasetPin) -> Found:
+        found = store.verify(pin)
+        if found.state == "absent":
+            raise DataError(f"{pin.name} is not in the cache", "run harness data fetch")
+        had = {"had": found.found} if found.state == "repaired" else {}
+        return {"state": found.state, "path": str(found.path), **had}
+
+    return _each(session.load_catalog(catalogs), tasks, verified, as_json=as_json)
 
 
-def _verified(store: DataStore, pin: DatasetPin) -> str:
-    from harness.errors import DataError
+def _pinned(task: str, pin: DatasetPin) -> dict[str, Any]:
+    return {
+        "task": task,
+        "data": pin.name,
+        "sha256": pin.sha256,
+        "records": pin.records,
+        "licence": pin.licence or None,
+    }
 
-    found = store.verify(pin)
-    if found.state == "absent":
-        raise DataError(f"{pin.name} is not in the cache", "run harness data fetch")
-    if found.state == "repaired":
-        return f"repaired: had sha256 {found.found}, fetched {found.expected} again, at {found.path}"
-    return f"ok, sha256 {found.expected}, at {found.path}"
 
-
-def _each(catalog: Catalog, tasks: Sequence[str], do: Callable[[DatasetPin], str]) -> int:
-    """Do something with every data file, though one fails.
-
-    Raises:
-        HarnessError: The last that failed; those before it have been told.
-    """
+def _each(catalog: Catalog, tasks: Sequence[str], do: Callable[[DatasetPin], Found], *, as_json: bool) -> int:
+    """Do something with every data file, though one fails, and tell its state and place."""
     from harness.cli.failures import explain
-    from harness.errors import HarnessError
 
-    failed: HarnessError | None = None
+    files: list[dict[str, Any]] = []
+    failed: Failure | None = None
     for name, pin in pins(catalog, tasks):
         try:
-            session.say(f"{name}: {pin.name} {do(pin)}")
+            found = do(pin)
         except HarnessError as error:
-            if failed is not None:
-                session.say(explain(failed).line, err=True)
-            failed = error
-    if failed is not None:
-        raise failed
-    return 0
+            failed = explain(error)
+            session.say(failed.line, err=True)
+            files.append({**_pinned(name, pin), "state": "failed", "path": None})
+            continue
+        files.append({**_pinned(name, pin), **found})
+        had = f" (had sha256 {found['had']})" if "had" in found else ""
+        session.say(f"{name}: {pin.name} {found['state']}{had}, sha256 {pin.sha256}, at {found['path']}", err=as_json)
+    code = failed.exit_code if failed else 0
+    if as_json:
+        output.print_document(output.document((), code, failed, files=files))
+    return code
 
 
 def pins(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, DatasetPin]]:
     """Every data file of the tasks named (all readable tasks where none is), each file once."""
-    from harness.errors import HarnessError
-
     seen: set[str] = set()
     for name in session.expand_tasks(names, catalog) if names else catalog.tasks():
         try:

@@ -46,7 +46,7 @@ def doctor(*, quick: bool, catalogs: tuple[Path, ...], data_dir: Path | None, of
     if as_json:
         from harness.cli.output import document, print_document
 
-        print_document({**document((), code, failure), **found})
+        print_document(document((), code, failure, **found))
     else:
         for line in _lines(found):
             session.say(line)
@@ -229,7 +229,10 @@ def _lines(found: Mapping[str, Facts]) -> Iterator[str]:
         f"{machine['cores']} cores"
     )
     level = jail["level"]
-    yield f"sandbox   {level}" if level else f"sandbox   none: {jail['reason']}; code is refused unless --unsafe-exec"
+    if level:
+        yield f"sandbox   {level}" + (f" ({jail['reason']})" if jail["reason"] else "")
+    else:
+        yield f"sandbox   none: {jail['reason']}; code is refused unless --unsafe-exec"
     facts = jail["facts"]
     if isinstance(facts, Mapping):
         yield from (f"  {name}: {value}" for name, value in facts.items())

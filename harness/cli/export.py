@@ -21,6 +21,7 @@ from harness.cli import options, output, session
 )
 @options.runs
 @options.data
+@options.as_json
 def export(
     *,
     name: str,
@@ -31,6 +32,7 @@ def export(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
 ) -> int:
     """Write RUN's answers, and the verdicts on them, as its peers have them.
 
@@ -53,5 +55,7 @@ def export(
     else:
         written = write(cell, folder, catalog=catalog, data=data, judge=judge, baseline=baseline)
     for path in written:
-        session.say(f"wrote {path}")
+        session.say(f"wrote {path}", err=as_json)
+    if as_json:
+        output.print_document(output.document((), 0, wrote=[str(path) for path in written]))
     return output.EXIT_COMPLETE

@@ -1,4 +1,4 @@
-"""``harness grade``: answers that exist, without a run: pairs of answers, or replies by several protocols' rules."""
+"""``harness grade``: what exists already, without a run: pairs of answers, replies, judges' verdicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import options, session
+from harness.cli import options, output, session
 from harness.cli.groups import Commands
 from harness.errors import DataError, UsageError
 
@@ -45,14 +45,12 @@ def math_command(*, pairs: Path, graders: tuple[str, ...], as_json: bool) -> int
         raise DataError(f"{pairs}: no pairs", 'write one {"pred": "...", "gold": "..."} a line')
     verdicts = {name: math_verdicts(rows, grader=name) for name in names}
     if as_json:
-        from harness.cli.output import FORMAT, print_document
-
         graded = [
             {"pred": pred, "gold": gold}
             | {"verdicts": {name: {"equal": bool(v[row].equal), "rule": v[row].rule} for name, v in verdicts.items()}}
             for row, (pred, gold) in enumerate(rows)
         ]
-        print_document({"format": FORMAT, "pairs": graded})
+        output.print_document(output.document((), 0, pairs=graded))
         return 0
     totals = [(name, str(sum(bool(v.equal) for v in found)), str(len(rows))) for name, found in verdicts.items()]
     if len(rows) <= _SHOWN or len(names) == 1:
@@ -93,12 +91,64 @@ def replies_command(
     for note in found.notes:
         session.say(note, err=True)
     if as_json:
-        from harness.cli.output import FORMAT, print_document
-
-        print_document({"format": FORMAT, "rules": found.counts, "differing": found.differing})
+        output.print_document(output.document((), 0, rules=found.counts, differing=found.differing))
         return 0
     _print_rules(found, shown)
     return 0
+
+
+@grade.command("verdicts", short_help="Count a file of judges' verdicts as its protocol does.")
+@click.argument("files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, metavar="FILE...")
+@click.option("--judge", "judge_name", required=True, metavar="J", help="The declaration whose protocol counts.")
+@options.as_json
+@options.data
+def verdicts_command(
+    *,
+    files: tuple[Path, ...],
+    judge_name: str,
+    as_json: bool,
+    catalogs: tuple[Path, ...],
+    data_dir: Path | None,
+    offline: bool,
+) -> int:
+    """Count verdict FILEs by themselves, as judge J's protocol does, and show its published figures.
+
+    FastChat's mean ratings, by turn and category; its games won, lost and tied; the points of two-number reviews, by
+    skill and difficulty; AlpacaEval's leaderboard rows. No answers and no run are needed.
+    """
+    from harness.judging.material import length_data
+    from harness.judging.tables import Items, tables
+
+    if not files:
+        raise UsageError("no file of verdicts", "name FastChat's judgments or reviews, or AlpacaEval's annotations")
+    catalog = session.load_catalog(catalogs)
+    data = session.open_data(data_dir, offline=offline)
+    judge = catalog.judge(judge_name)
+    benchmark = judge.name.partition("/")[0]
+    task = next((catalog.task(name) for name in catalog.tasks() if name.partition("/")[0] == benchmark), None)
+    samples = data.samples(task) if task is not None else []
+    fields = [*judge.slices, *filter(None, [judge.category])]
+    slices = {one.id: {name: str(one.record[name]) for name in fields if name in one.record} for one in samples}
+    items = Items(slices, [str(one.record.get("instruction", "")) for one in samples])
+    length, notes = length_data(judge, data)
+    for note in notes:
+        session.say(note, err=True)
+    found = {str(path): tables(judge, path, items, length) for path in files}
+    if as_json:
+        from harness.cli.output import FORMAT, print_document
+
+        print_document({"format": FORMAT, "judge": judge.name, "files": found})
+        return 0
+    for name, some in found.items():
+        for table in some:
+            session.say(f"{name}: {table.title}")
+            columns = list(dict.fromkeys(key for row in table.rows for key in row))
+            session.print_table(columns, [tuple(_figure(row.get(key)) for key in columns) for row in table.rows])
+    return 0
+
+
+def _figure(value: Any) -> str:
+    return "-" if value is None or value == "" else f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _print_rules(found: RulesCompared, shown: int) -> None:
@@ -134,7 +184,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise DataError(f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read ({error.strerror})", "name a file of pairs, or - for stdin"

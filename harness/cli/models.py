@@ -25,6 +25,9 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 """Options that mean something for checkpoints alone, with the values they have where nobody gave them."""
 
+_JUDGING = ("judge_model", "batch", "budget", "prices", "baseline", "verdicts", "length_control_c", "no_judge")
+"""Options that mean something where a judge scores."""
+
 
 def expand_models(models: Sequence[str]) -> tuple[str, ...]:
     """Replace globs of paths (``ckpts/*``) by the checkpoints they match, in the order of their numbers.
@@ -79,6 +82,30 @@ def server_options(values: Mapping[str, Any], models: Sequence[str] | None = Non
         env=values["vllm_env"],
         logs=values.get("runs"),
     )
+
+
+def idle(values: Mapping[str, Any], models: Sequence[str], *, judged: bool) -> tuple[str, ...]:
+    """What to say of options that were given and change nothing; plug-ins' engines may use any.
+
+    Args:
+        values: A command's parameters.
+        models: Who is asked.
+        judged: Whether a judge scores one of the tasks.
+    """
+    from harness.engines.registry import ENGINES, is_checkpoint
+
+    schemes = {"vllm" if is_checkpoint(model) else model.partition(":")[0] for model in models}
+    found = []
+    if schemes <= ENGINES.keys():
+        if values["stage"] is not None and "replay" not in schemes:
+            found.append("--stage changes nothing: no --model is replay:PATH")
+        for name, option in (("weights_id", "--weights-id"), ("api", "--api")):
+            if values[name] not in (None, "auto") and not schemes & {"http", "https"}:
+                found.append(f"{option} changes nothing: no --model is a server's URL")
+    given = [name for name in _JUDGING if values[name] not in (None, False)]
+    if given and not judged:
+        found.append(f"--{given[0].replace('_', '-')} changes nothing: no judge scores these tasks")
+    return tuple(found)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

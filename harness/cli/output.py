@@ -1,4 +1,4 @@
-"""The JSON document of ``--json``: {format, status, exit, cells, error}."""
+"""The JSON document of ``--json``: {format, status, exit, cells, error}, and what else a command tells."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ def exit_code(cells: Sequence[CellResult], *, interrupted: bool = False) -> int:
     return EXIT_UNSCORED if lacking else EXIT_COMPLETE
 
 
-def document(cells: Sequence[CellResult], code: int, failure: Failure | None = None) -> dict[str, Any]:
-    """The document of a command that ended with ``code``; ``failure`` says why, where it ended in an error."""
+def document(cells: Sequence[CellResult], code: int, failure: Failure | None = None, **own: Any) -> dict[str, Any]:
+    """The document of a command that ended with ``code``; ``failure`` says why, where it ended in an error.
+
+    ``own`` are the keys that only this command has.
+    """
     return {
         "format": FORMAT,
         "status": _STATUS.get(code, "error"),
         "exit": code,
         "cells": list(cells),
+        **own,
         "error": failure.document() if failure else None,
     }
 

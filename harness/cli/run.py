@@ -12,7 +12,7 @@ import click
 
 from harness.cli import options, output, session
 from harness.cli.failures import EXIT_ERROR, explain
-from harness.cli.models import expand_models, server_options
+from harness.cli.models import expand_models, idle, server_options
 from harness.errors import HarnessError, UsageError
 from harness.redaction import redact_command
 
@@ -94,29 +94,41 @@ def run(
     complete, 3 something is unscored, 130 interrupted and resumable, 1 error, 64 usage.
     """
     from harness import runner
+    from harness.judging.scorer import NAME
 
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     names, rest["limit"] = session.expand_suites(suites, tasks, rest["limit"], catalog)
-    plan = _plan(expand_models((*models, *more_models)), names, items, rest)
+    recorded = rest["verdicts"]
+    asked = expand_models((*models, *more_models))
+    for note in idle(rest, asked, judged=any(catalog.task(name).scorer.name == NAME for name in names)):
+        session.say(note, err=True)
+    plan = _plan(asked, names, items, rest)
     if report_folder is not None:
         session.check_writable(report_folder, "--report")
     with _progress() as progress:
         outcome = asyncio.run(runner.run(plan, catalog=catalog, data=data, progress=progress))
     failure = explain(outcome.error) if outcome.error else None
     code = failure.exit_code if failure else output.exit_code(outcome.cells, interrupted=outcome.interrupted)
-    unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
     for cell in outcome.cells:
         _write_peers(cell, catalog, data)
         _tell_recorded(cell, plan, catalog, data)
+    unwritten = _close(outcome.cells, code, failure, catalog=catalog, report_folder=report_folder, as_json=as_json)
     for told in filter(None, (failure, unwritten)):
         click.echo(told.line, err=True)
     if outcome.interrupted:
         session.say(f"interrupted; resume with: {_this_command()}", err=True)
     elif code and rest["no_judge"]:
         session.say("nobody has judged yet: harness score RUN does, and --dry-run says what it would take", err=True)
+    elif code and recorded is not None:
+        session.say(f"something is unscored: {recorded} holds no readable verdict on these answers", err=True)
     elif code:
-        session.say(f"something is unscored; the same command tries it again: {_this_command()}", err=True)
+        left = (
+            "that mended, the same command goes on"
+            if failure
+            else "something is unscored; the same command tries it again"
+        )
+        session.say(f"{left}: {_this_command()}", err=True)
     return code or (unwritten.exit_code if unwritten else 0)
 
 
@@ -196,8 +208,8 @@ def score(
     if result is None:
         return output.EXIT_COMPLETE
     code = output.exit_code((result,))
-    _close((result,), code, catalog=catalog, report_folder=None, as_json=as_json)
     _write_peers(result, catalog, data)
+    _close((result,), code, catalog=catalog, report_folder=None, as_json=as_json)
     return code
 
 
@@ -240,6 +252,7 @@ def _tell_recorded(result: CellResult, plan: RunPlan, catalog: Catalog, data: Da
 @click.argument("task", metavar="TASK")
 @options.execution
 @options.data
+@options.as_json
 def check(
     *,
     task: str,
@@ -248,6 +261,7 @@ def check(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
 ) -> int:
     """Grade TASK's reference solutions and compare the verdicts with the failures that the task declares.
 
@@ -261,6 +275,12 @@ def check(
         found = _interruptible(
             runner.check(task, catalog=catalog, data=data, progress=progress, workers=workers, unsafe_exec=unsafe_exec)
         )
+    code = output.EXIT_UNSCORED if found.unscored else output.EXIT_COMPLETE
+    if found.unexpected or found.repaired:
+        code = EXIT_ERROR
+    if as_json:
+        output.print_document(output.document((), code, references=found))
+        return code
     session.say(f"{found.task}: {found.checked - len(found.failed)} of {found.checked} references pass")
     for title, names in (
         ("fail, and the task does not declare it", found.unexpected),
@@ -269,9 +289,7 @@ def check(
     ):
         if names:
             session.say(f"{title}: {', '.join(names)}")
-    if found.unexpected or found.repaired:
-        return EXIT_ERROR
-    return output.EXIT_UNSCORED if found.unscored else output.EXIT_COMPLETE
+    return code
 
 
 def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -348,7 +366,7 @@ def _close(
     report_folder: Path | None,
     as_json: bool,
 ) -> Failure | None:
-    """Print the comparison (on stderr beside a JSON document), write the report, print the document.
+    """Write the report, print the comparison (on stderr beside a JSON document), print the document.
 
     Returns:
         Why the report could not be written, if so: the cells' results are told all the same.
@@ -359,13 +377,15 @@ def _close(
         from harness.cli.comparison import compared
 
         comparison = compared([Path(cell.path) for cell in cells], catalog)
-        reporting.terminal(comparison, session.console(stderr=as_json))
+        written: list[Path] = []
         if report_folder is not None:
             try:
-                for path in reporting.write(comparison, report_folder):
-                    session.say(f"wrote {path}", err=as_json)
+                written = reporting.write(comparison, report_folder)
             except (HarnessError, OSError) as error:
                 unwritten = explain(error)
+        reporting.terminal(comparison, session.console(stderr=as_json))
+        for path in written:
+            session.say(f"wrote {path}", err=as_json)
     if as_json:
         told = failure or unwritten
         output.print_document(output.document(cells, code or (told.exit_code if told else 0), told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,27 +114,30 @@ def console(*, stderr: bool = False) -> Console:
     """A console for tables; as wide as the terminal, and wide enough where there is none."""
     from rich.console import Console
 
-    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Unpiped(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit here, before reports and documents are written
+            self.quiet = True
+
+    found = Unpiped(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not found.is_terminal:
-        found = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=120)
+        found = Unpiped(stderr=stderr, highlight=False, markup=False, emoji=False, width=120)
     return found
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns that never wrap, so that paths and names can be copied and searched."""
-    from rich.cells import cell_len
+    """Print aligned columns of text that may contain anything."""
+    from harness.plain import aligned, plain
 
-    from harness.plain import plain
-
-    lines = [list(columns), *([plain(text) for text in row] for row in rows)]
-    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(columns))]
-    for line in lines:
-        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    for line in aligned([columns, *([plain(text) for text in row] for row in rows)]):
+        click.echo(line)
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text that may contain anything: control characters are made visible."""
+    """Print text that may contain anything: control characters are made visible.
+
+    Where nobody reads stderr any more, the work and what is on stdout go on.
+    """
     from harness.plain import plain
 
-    click.echo(plain(text), err=err)
+    with contextlib.suppress(BrokenPipeError) if err else contextlib.nullcontext():
+        click.echo(plain(text), err=err)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from harness.cli import options, session
+from harness.cli import options, output, session
 from harness.cli.progress import number
 from harness.errors import HarnessError, StoreError, UsageError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="Show only this attempt at an item.")
 @options.runs
 @options.data
+@options.as_json
 def show(
     *,
     what: str,
@@ -37,6 +39,7 @@ def show(
     catalogs: tuple[Path, ...],
     data_dir: Path | None,
     offline: bool,
+    as_json: bool,
 ) -> int:
     """Show what a task asks, what a run is, or one item of a run.
 
@@ -48,13 +51,17 @@ def show(
     catalog = session.load_catalog(catalogs)
     data = session.open_data(data_dir, offline=offline)
     if what != "task":
-        _show_run(runs, what, item, scoring, attempt, catalog, data)
+        _show_run(runs, what, item, scoring, attempt, catalog, data, as_json=as_json)
         return 0
     if item is None:
         raise UsageError("harness show task: which task?", "see harness list tasks")
-    from harness.cli.asked import task_lines
+    from harness.cli.asked import look_at, task_lines
 
-    for line in task_lines(catalog, data, item, chat_format):
+    asked = look_at(catalog, data, item, chat_format)
+    if as_json:
+        output.print_document(output.document((), 0, task=asked))
+        return 0
+    for line in task_lines(asked):
         session.say(line)
     return 0
 
@@ -71,9 +78,7 @@ def runs(*, runs: Path, as_json: bool) -> int:
     for problem in problems:
         session.say(f"left out: {problem}", err=True)
     if as_json:
-        from harness.cli.output import FORMAT, print_document
-
-        print_document({"format": FORMAT, "status": "complete", "exit": 0, "runs": [_summary(cell) for cell in cells]})
+        output.print_document(output.document((), 0, runs=[_summary(cell) for cell in cells]))
         return 0
     if not cells:
         session.say(f"no runs in {runs}; make one with harness run, or name another folder with --runs")
@@ -88,7 +93,10 @@ def runs(*, runs: Path, as_json: bool) -> int:
 @click.option("--report", "report_name", default="comparison", show_default=True, metavar="NAME")
 @options.runs
 @options.catalog
-def report(*, names: tuple[str, ...], out: Path, report_name: str, runs: Path, catalogs: tuple[Path, ...]) -> int:
+@options.as_json
+def report(
+    *, names: tuple[str, ...], out: Path, report_name: str, runs: Path, catalogs: tuple[Path, ...], as_json: bool
+) -> int:
     """Compare RUNs (all in --runs where none is named) and write table, figure and page to DIR."""
     from harness import reporting
     from harness.cli.comparison import compared
@@ -102,28 +110,52 @@ def report(*, names: tuple[str, ...], out: Path, report_name: str, runs: Path, c
     if not cells:
         raise UsageError(f"no runs in {runs}", "make one with harness run, or name another folder with --runs")
     comparison = compared([cell.path for cell in cells], catalog, report_name)
-    reporting.terminal(comparison, session.console())
-    for path in reporting.write(comparison, out):
-        session.say(f"wrote {path}")
+    reporting.terminal(comparison, session.console(stderr=as_json))
+    written = reporting.write(comparison, out)
+    for path in written:
+        session.say(f"wrote {path}", err=as_json)
+    if as_json:
+        output.print_document(output.document((), 0, comparison=comparison, wrote=[str(path) for path in written]))
     return 0
 
 
 def _show_run(
-    root: Path, name: str, item: str | None, scoring: str | None, attempt: int | None, catalog: Catalog, data: DataStore
+    root: Path,
+    name: str,
+    item: str | None,
+    scoring: str | None,
+    attempt: int | None,
+    catalog: Catalog,
+    data: DataStore,
+    *,
+    as_json: bool,
 ) -> None:
-    from harness.cli.asked import run_lines
     from harness.store import find_cell
 
     cell = find_cell(root, name)
-    if item is None:
-        for line in run_lines(cell):
-            session.say(line)
-        return
-    from harness.reporting import show_item
+    if item is not None:
+        from harness.reporting import find_item, show_item
 
-    tests = _tests(cell.manifest.task.name, item, catalog, data)
-    for line in show_item(cell, item, score_id=scoring, attempt=attempt, tests=tests):
-        click.echo(line)
+        tests = _tests(cell.manifest.task.name, item, catalog, data)
+        found = find_item(cell, item, score_id=scoring, attempt=attempt, tests=tests)
+        if as_json:
+            output.print_document(output.document((), 0, item=found))
+            return
+        for line in show_item(found):
+            click.echo(line)
+        return
+    if as_json:
+        scorings = [
+            {**msgspec.structs.asdict(cell.scoring(score_id)), "estimates": cell.estimates(score_id)}
+            for score_id in cell.scorings()
+        ]
+        run = {"path": str(cell.path), "manifest": cell.manifest, "scorings": scorings}
+        output.print_document(output.document((), 0, run=run))
+        return
+    from harness.cli.asked import run_lines
+
+    for line in run_lines(cell):
+        session.say(line)
 
 
 def _tests(task_name: str, item: str, catalog: Catalog, data: DataStore) -> str | None:

@@ -15,7 +15,7 @@ from harness.engines.payload import Reply, check_model, logprob_fields, read_rep
 from harness.engines.reasoning import OPEN, split_reasoning
 from harness.engines.record import Clock, completion, concurrency
 from harness.engines.retry import Retry, TryError
-from harness.engines.served import Served
+from harness.engines.served import PROBE_SECONDS, Served
 from harness.engines.wire import Wire
 from harness.errors import EngineError, RequestError, UsageError
 from harness.types import (
@@ -58,6 +58,7 @@ class Endpoint:
         retry: How a request is tried again; None: as ``options`` say.
         context: In tokens, where the server may not declare it (vLLM does not for LoRA adapters).
         most_stops: Stop strings that the server takes; replies are cut at further ones here. None: any number.
+        patience: Seconds that one exchange before the first request may take.
 
     Raises:
         UsageError: The URL or an option is malformed.
@@ -72,6 +73,7 @@ class Endpoint:
         retry: Retry | None = None,
         context: int | None = None,
         most_stops: int | None = stops.MOST,
+        patience: float = PROBE_SECONDS,
     ) -> None:
         if options.api not in ("auto", "completions", "chat"):
             raise UsageError(f"--api {options.api}: unknown interface", "choose auto, completions or chat")
@@ -80,7 +82,7 @@ class Endpoint:
         self._address = parse_address(target)
         self._options = options
         self._wire = Wire(self._address, options.timeout, key=key)
-        self._served = Served(self._wire, self._address, options.timeout, context)
+        self._served = Served(self._wire, self._address, min(options.timeout, patience), context)
         self._retry = retry or Retry(options.tries)
         self._slots = asyncio.Semaphore(self.concurrency)
         self._asked: dict[str, _Asked] = {}
@@ -149,7 +151,7 @@ class Endpoint:
     def _check_interface(self, task: Task, chat_format: str, *, chat: bool) -> None:
         api = self._options.api
         if chat and api == "completions":
-            raise EngineError(
+            raise UsageError(
                 f"{task.name}: format 'tokenizer' is rendered by the server's chat interface, but --api completions "
                 "is asked",
                 "leave out --api, or choose the model's own format with --format",
@@ -158,7 +160,7 @@ class Endpoint:
             what = (
                 "log-likelihoods need" if task.kind == "loglikelihood" else f"the rendered format '{chat_format}' needs"
             )
-            raise EngineError(f"{task.name}: {what} /v1/completions, but --api chat is asked", "leave out --api")
+            raise UsageError(f"{task.name}: {what} /v1/completions, but --api chat is asked", "leave out --api")
 
     async def _check_echo(self) -> None:
         if self._echoes:

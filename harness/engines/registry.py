@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from harness.errors import HarnessError, UsageError
+from harness.redaction import redact_url
 
 if TYPE_CHECKING:
     from harness.engines import Engine, EngineOptions
@@ -97,23 +98,20 @@ def _unknown(model: str, names: tuple[str, ...]) -> HarnessError:
     """What to say of a ``--model`` that no engine takes."""
     if not model.strip():
         return UsageError("--model is empty", _FORMS)
+    shown = redact_url(model)
     if _HOST.fullmatch(model.partition("#")[0]):
-        return UsageError(f"--model {_shown(model)}: not a URL", f"write http://{_shown(model)}")
+        return UsageError(f"--model {shown}: not a URL", f"write http://{shown}")
     path = Path(model).expanduser()
     if _exists(path):
         return UsageError(f"--model {model}: is a file of completions or a cell, not a model", f"write replay:{model}")
+    if model.endswith((".jsonl", ".json", ".gz")) and ":" not in model:
+        return UsageError(f"--model {model}: no such file", f"check the path; a file of completions is replay:{model}")
     scheme = model.partition(":")[0]
     if _SCHEME.fullmatch(scheme):
         from harness.spelling import suggestion
 
-        return UsageError(f"--model {_shown(model)}: unknown engine '{scheme}'; {suggestion(scheme, names)}", _FORMS)
-    return UsageError(f"--model {_shown(model)}: no engine takes this", _FORMS)
-
-
-def _shown(model: str) -> str:
-    """``model`` without what may be a user, a password or a query."""
-    head, mark, served = model.partition("#")
-    return head.partition("?")[0].rpartition("@")[2] + mark + served
+        return UsageError(f"--model {shown}: unknown engine '{scheme}'; {suggestion(scheme, names)}", _FORMS)
+    return UsageError(f"--model {shown}: no engine takes this", _FORMS)
 
 
 def _exists(path: Path) -> bool:

@@ -46,6 +46,7 @@ class Replay:
         self.concurrency = concurrency(options, DEFAULT_CONCURRENCY)
         self.facts = EngineFacts(name="replay")
         self._path, self._name = _split(target)
+        self._stem = self._path == Path(target).expanduser()
         self._options = options
         self.model = ModelFacts(name=self._name, identity="replay")
         self._replayed: Replayed | None = None
@@ -72,6 +73,8 @@ class Replay:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._replayed = replayed
         declared = {"model": one_line(replayed.model)} if replayed.model else {}
+        if self._stem and replayed.form == "alpaca-eval" and replayed.model:
+            self._name = one_line(replayed.model, 200)  # its files are all called alike
         self.model = ModelFacts(name=self._name, identity="replay", weights=sha256, declared=declared)
 
     def settings(self) -> Mapping[str, Any]:
@@ -133,8 +136,9 @@ class Replay:
                 )
 
     def _check_questions(self, task: Task, samples: Sequence[Sample]) -> None:
-        """Where a file without ids records its questions, each must be in the record that its row number means."""
-        for sample in samples:
+        """Where AlpacaEval's file records its questions, each must be in the record that its row number means."""
+        assert self._replayed is not None, "the engine is entered before it is asked"
+        for sample in samples if self._replayed.form == "alpaca-eval" else ():
             row = self._rows.get((sample.id, 0, 0))
             if row is None or row.asked is None:
                 continue

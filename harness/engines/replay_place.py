@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import EngineError
+from harness.formats.placing import placed
 from harness.types import Sample, Task
 
 if TYPE_CHECKING:
@@ -29,16 +30,16 @@ def place(replayed: Replay, task: Task, samples: Sequence[Sample]) -> Rows:
     Raises:
         EngineError: A file that goes by position has more problems than the data set.
     """
+    asked = [row.asked for row in replayed.rows if row.asked is not None]
+    if len(asked) == len(replayed.rows):
+        return _by_question(replayed, asked, samples)
     ids: Mapping[str, str] = {}
     found = {row.sample for row in replayed.rows}
     if replayed.form == "bigcode":
         ids = _by_position(replayed, task, samples)
-    elif replayed.form == "alpaca-eval":
-        if len(replayed.rows) != len(samples):
-            ids = _by_question(replayed, samples)
     elif found.isdisjoint(sample.id for sample in samples):
         ids = _by_number(found, task, samples)
-    return {(ids.get(row.sample, row.sample), row.attempt, row.turn): row for row in replayed.rows}
+    return _keyed(replayed, ids)
 
 
 def _by_position(replayed: Replay, task: Task, samples: Sequence[Sample]) -> dict[str, str]:
@@ -51,14 +52,16 @@ def _by_position(replayed: Replay, task: Task, samples: Sequence[Sample]) -> dic
     return {str(position): sample.id for position, sample in enumerate(samples)}
 
 
-def _by_question(replayed: Replay, samples: Sequence[Sample]) -> dict[str, str]:
-    """AlpacaEval's files lose rows and the others move up: a row answers the sample whose instruction it records."""
-    places = {
-        value.strip(): sample.id for sample in samples for value in sample.record.values() if isinstance(value, str)
-    }
-    found = {row.sample: places.get((row.asked or "").strip()) for row in replayed.rows}
-    known = {row: sample for row, sample in found.items() if sample is not None}
-    return known if len(set(known.values())) == len(found) else {}
+def _by_question(replayed: Replay, asked: Sequence[str], samples: Sequence[Sample]) -> Rows:
+    """Put rows without ids at the samples whose question they record."""
+    places = placed(asked, samples)
+    if None in places and replayed.form == "alpaca-eval":
+        return _keyed(replayed, {})  # of another data set, as its first row will show
+    return {(one, 0, 0): row for one, row in zip(places, replayed.rows, strict=True) if one is not None}
+
+
+def _keyed(replayed: Replay, ids: Mapping[str, str]) -> Rows:
+    return {(ids.get(row.sample, row.sample), row.attempt, row.turn): row for row in replayed.rows}
 
 
 def _by_number(found: Collection[str], task: Task, samples: Sequence[Sample]) -> dict[str, str]:

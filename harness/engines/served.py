@@ -10,16 +10,20 @@ from harness.engines.address import Address, key_remedy
 from harness.engines.payload import whole
 from harness.engines.reasoning import OPEN
 from harness.engines.retry import Retry, TryError
-from harness.engines.wire import Wire
+from harness.engines.wire import TLS, Wire
 from harness.errors import EngineError, RequestError
 from harness.plain import one_line
 from harness.spelling import suggestion
 from harness.types import Message
 
 PROBE_SECONDS = 30.0
-"""Time limit of one preflight exchange."""
+"""Time limit of one preflight exchange with a server of somebody else, which may be gone."""
 _STABLE = ("id", "root", "parent", "owned_by", "max_model_len")
 """Fields of a model entry that stay the same across restarts (``created`` and ``permission`` do not)."""
+
+
+_PASSING = frozenset({"timeout", "connection", "cut", "http-429", "http-503"})
+"""Failures that say nothing of what a server can do."""
 
 
 class Served:
@@ -36,7 +40,7 @@ class Served:
     def __init__(self, wire: Wire, address: Address, timeout: float, context: int | None = None) -> None:
         self._wire = wire
         self._address = address
-        self._timeout = min(timeout, PROBE_SECONDS)
+        self._timeout = timeout
         self._context = context
         self._probed = False
         self._opens: bool | None = None
@@ -104,7 +108,7 @@ class Served:
 
     async def _version(self) -> str:
         try:
-            body = await self._wire.get(self._address.server("version"), seconds=min(self._timeout, 5.0))
+            body = await self._wire.get(self._address.server("version"), seconds=self._timeout if self.vllm else 5.0)
         except TryError:
             return ""  # only vLLM has it, and nothing depends on it
         version = body.get("version") if isinstance(body, dict) else None
@@ -143,7 +147,10 @@ class Served:
     async def template_opens_reasoning(self) -> bool:
         """Whether the server's chat template ends with ``<think>``, so that replies begin inside reasoning.
 
-        Asked by rendering one message and reading it back; False where the server cannot say.
+        Asked by rendering one message and reading it back; False where the server has no way to say.
+
+        Raises:
+            EngineError: The server does not answer: guessed wrong, reasoning would be graded as the answer.
         """
         async with self._lock:
             if self._opens is None:
@@ -158,7 +165,9 @@ class Served:
                 return False
             url = self._address.server("detokenize")
             text = await self._wire.post(url, {"model": self.name, "tokens": tokens}, seconds=self._timeout)
-        except TryError:
+        except TryError as failure:
+            if failure.code in _PASSING:
+                raise unreachable(self._address, failure.code, str(failure)) from failure
             return False
         rendered = text.get("prompt") if isinstance(text, dict) else None
         return isinstance(rendered, str) and rendered.rstrip().endswith(OPEN)
@@ -175,6 +184,10 @@ class Served:
 
 def unreachable(address: Address, code: str, message: str) -> EngineError:
     """The error for a server that cannot be used at all, with the remedy for its cause."""
+    if code == "connection" and message.startswith(TLS):
+        plain = address.base.replace("https://", "http://", 1)
+        remedy = f"write {plain} if the server speaks plain http; SSL_CERT_FILE names a certificate of your own"
+        return EngineError(f"{address.base}: cannot be spoken to over https ({message})", remedy)
     if code == "connection":
         return EngineError(
             f"{address.base}: nothing answers there ({message})",

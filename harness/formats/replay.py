@@ -20,6 +20,7 @@ Form = Literal[
     "fastchat",
     "alpaca-eval",
     "lm-eval",
+    "reviews",
 ]
 """Who wrote the file: a cell of ours, plain lines (``sample``, ``text``), or a peer."""
 
@@ -34,7 +35,7 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
         text: What the model said, exactly as the file has it (NUL and lone surrogates included).
         reasoning: The model's reasoning where the file keeps it apart.
         stage: What ``text`` is; the same for all rows of most files.
-        asked: The instruction that the file records beside the answer, where it has no ids: to check the order by.
+        asked: The instruction that the file records beside the answer, where it has no ids: to place it by.
         recorded: The verdicts that the file records beside the program, by our name of the metric (``base``, ``plus``,
             ``pass``).
         finish_reason: Why the reply ended, where the file says so (a cell of ours), as the next three.

@@ -90,6 +90,8 @@ def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
 
     Where a list holds lists and no objects (bigcode's generations), each is a row with the key `GENERATIONS`.
 
+    A file that is one object with such a list under ``data`` (logs that say more beside it) is read as the list.
+
     Args:
         path: The file.
         torn_tail: Whether a last line without its newline that is no JSON is left out (a journal being written).
@@ -114,9 +116,25 @@ def _parse(path: Path, data: bytes, *, torn_tail: bool) -> list[Row]:
     data = data.removeprefix(_BOM)
     if data.lstrip()[:1] == b"[":
         return list(_items(path, data))
-    if data.lstrip().partition(b"\n")[0].strip() == b"{":  # one object over many lines
-        return [_whole(path, data)]
-    return list(_lines(path, data, torn_tail=torn_tail))
+    return _document(path, data) or list(_lines(path, data, torn_tail=torn_tail))
+
+
+def _document(path: Path, data: bytes) -> list[Row]:
+    """The rows of a file that is one object: those under ``data``, else the object; empty for other files."""
+    first, _, rest = data.lstrip().partition(b"\n")
+    if rest.strip() and first.strip() != b"{":  # lines of objects
+        return []
+    try:
+        document = _loads(data)
+    except ValueError as error:
+        if not rest.strip():
+            return []
+        remedy = "completions are JSON lines, a JSON list, or one object"
+        raise DataError(f"{path}: not JSON ({error})", remedy, code="row") from error
+    rows = document.get("data") if isinstance(document, dict) else None
+    if isinstance(rows, list) and all(isinstance(one, dict) for one in rows):
+        return [Row(f"{path}: data item {number}", one) for number, one in enumerate(rows)]
+    return [Row(f"{path}", document)] if rest.strip() and isinstance(document, dict) else []
 
 
 def _lines(path: Path, data: bytes, *, torn_tail: bool) -> Iterator[Row]:
@@ -137,14 +155,6 @@ def _lines(path: Path, data: bytes, *, torn_tail: bool) -> Iterator[Row]:
         if not isinstance(fields, dict):
             raise DataError(f"{place}: {kind(fields)}, not an object", code="row")
         yield Row(place, fields)
-
-
-def _whole(path: Path, data: bytes) -> Row:
-    try:
-        return Row(f"{path}", _loads(data))
-    except ValueError as error:
-        remedy = "completions are JSON lines, a JSON list, or one object"
-        raise DataError(f"{path}: not JSON ({error})", remedy, code="row") from error
 
 
 def _items(path: Path, data: bytes) -> Iterator[Row]:

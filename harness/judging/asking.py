@@ -46,6 +46,7 @@ class Source(Protocol):
 
         Raises:
             JudgeError: There is none; the code says why.
+            StoppedError: The run is ending, and nothing was asked.
         """
         ...
 

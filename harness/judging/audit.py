@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from harness.errors import HarnessError
+from harness.formats.fastchat import Vote
 from harness.stats.intervals import wilson
 
 LONGER_BY = 30
@@ -73,8 +74,11 @@ def corrected_rate(positives: float, n: int, against: Confusion) -> Corrected:
     [0, 1]. The interval is the delta method's on counts with pseudo-observations, and covers the error of ``p`` and
     of both ``q``.
 
-    Source: Lee et al., "How to Correctly Report LLM-as-a-Judge Evaluations" (arXiv 2511.21140; PMLR 306), eq. 3 and
-    algorithm 1. After Rogan and Gladen 1978.
+    Source: Lee et al., "How to Correctly Report LLM-as-a-Judge Evaluations" (PMLR 306, arXiv 2511.21140): the estimate
+    and its adjusted interval as ``llm_judge_reporting.confidence_interval`` of UW-Madison-Lee-Lab/LLM-judge-reporting
+    computes them: p with z^2/2, each q with one more success and failure, and the centre shifted by
+    ``2 z^2 (theta v1 - (1 - theta) v0)`` (Lang and Reiczigel 2014). Rogan and Gladen 1978 for the estimate. Ours is
+    never narrower: where the adjusted interval leaves the estimate out, it is stretched to it.
 
     Args:
         positives: Items of the test that the judge called positive.
@@ -96,10 +100,12 @@ def corrected_rate(positives: float, n: int, against: Confusion) -> Corrected:
     m0, m1 = q0.n + 2, q1.n + 2
     s0, s1 = (q0.n * q0.value + 1) / m0, (q1.n * q1.value + 1) / m1
     power = s0 + s1 - 1
+    if power <= 0:
+        raise HarnessError("too few labelled items to tell the judge from chance: no rate follows from it")
     theta = (p_ + s0 - 1) / power
     v0, v1 = s0 * (1 - s0) / m0, s1 * (1 - s1) / m1
     shift = 2 * _Z**2 * (-(1 - theta) * v0 + theta * v1)
-    error = math.sqrt(p_ * (1 - p_) / wide + (1 - theta) ** 2 * v0 + theta**2 * v1) / abs(power)
+    error = math.sqrt(p_ * (1 - p_) / wide + (1 - theta) ** 2 * v0 + theta**2 * v1) / power
     value = min(1.0, max(0.0, value))
     return Corrected(
         raw=p,
@@ -204,16 +210,15 @@ def llmbar(rows: Iterable[tuple[int, int | None, int | None]]) -> LlmBar:
     )
 
 
-def majority(votes: Iterable[Mapping[str, object]], turn: int) -> dict[tuple[str, str, str], bool]:
+def majority(votes: Iterable[Vote], turn: int) -> dict[tuple[str, str, str], bool]:
     """Labels from people's votes: whether the first model (by name) wins; ties and even splits have none."""
     counts: dict[tuple[str, str, str], int] = {}
     for vote in votes:
-        if vote.get("turn") != turn or vote.get("winner") not in ("model_a", "model_b"):
-            continue
-        one, two = str(vote["model_a"]), str(vote["model_b"])
-        step = 1 if (vote["winner"] == "model_a") == (one < two) else -1
-        key = (str(vote["question_id"]), min(one, two), max(one, two))
-        counts[key] = counts.get(key, 0) + step
+        if vote.turn == turn and vote.winner != "tie":
+            one, two = sorted((vote.model_a, vote.model_b))
+            first = (vote.winner == "model_a") == (one == vote.model_a)
+            key = (vote.sample, one, two)
+            counts[key] = counts.get(key, 0) + (1 if first else -1)
     return {key: count > 0 for key, count in counts.items() if count}
 
 

@@ -73,6 +73,7 @@ async def ask_llmbar(
     both = msgspec.structs.replace(judge, position="both-orders", first="candidate")
     templates = material.templates(both, data)
     async with Panel(options, catalog, data) as panel:
+        panel.note = note
         opened = await panel.opened(both, ())
         for text in panel.notes:
             note(text)

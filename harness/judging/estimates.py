@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,15 +44,28 @@ def estimates(
     """
     found = list(rows)
     if judge.aggregation == "rating":
-        return (*_ours(judge, found, counted, "score", judge.scale), *_turns(judge, found, counted), *_fastchat(found))
-    won = (*_ours(judge, found, counted, "win", (0.0, 1.0)), *_outcomes(found))
+        scale = _from_zero(judge.scale) if any(row.value == 0 for row in found) else judge.scale
+        ours = (*_ours(judge, found, counted, "score", scale), *_turns(judge, found, counted, "score", scale))
+        return (*ours, *_fastchat(found))
+    win = _ours(judge, found, counted, "win", (0.0, 1.0))
+    games = _outcomes(found)
+    won = (*win, *(games if any(row.turn for row in found) else _beside(win, games)))
     if judge.aggregation == "alpaca-eval":
-        return (*won, *_alpaca(found, counted, length, C))
+        return (*won, *_beside(win, _alpaca(found, counted, length, C)))
     if judge.aggregation == "relative":
         own = _ours(judge, found, counted, "score", _from_zero(judge.scale))
         reference = _ours(judge, found, counted, "reference_score", _from_zero(judge.scale))
-        return (*_ratios(judge, found, counted), *own, *reference, *won)
+        return (*_beside(win, _ratios(judge, found, counted)), *own, *reference, *won)
     return (*won, *_turns(judge, found, counted, "win", (0.0, 1.0)))
+
+
+def _beside(win: Sequence[Estimate], others: Iterable[Estimate]) -> list[Estimate]:
+    """Numbers over the same items as the win rate, of which the same ones are unscored."""
+    unscored = next((one.unscored for one in win if one.slice is None), {})
+    return [
+        one if one.slice is not None or one.metric == "avg_length" else msgspec.structs.replace(one, unscored=unscored)
+        for one in others
+    ]
 
 
 def means(rows: Iterable[Score]) -> Means:
@@ -106,15 +120,15 @@ def _turns(
     judge: Judge,
     rows: Sequence[Score],
     counted: Counted,
-    metric: str = "score",
-    scale: tuple[float, float] | None = None,
+    metric: str,
+    scale: tuple[float, float],
 ) -> list[Estimate]:
     """The same for each turn, where there are several."""
     turns = sorted({row.turn for row in rows})
     found: list[Estimate] = []
     for turn in turns if len(turns) > 1 else ():
         of_turn = [row for row in rows if row.turn == turn]
-        part = _ours(judge, of_turn, counted, metric, scale or judge.scale, slices=False)
+        part = _ours(judge, of_turn, counted, metric, scale, slices=False)
         found += [msgspec.structs.replace(one, slice={"turn": str(turn + 1)}) for one in part]
     return found
 
@@ -146,22 +160,29 @@ def _fastchat(rows: Sequence[Score]) -> list[Estimate]:
 
 
 def _outcomes(rows: Sequence[Score]) -> list[Estimate]:
-    """Shares of games won, tied and lost."""
-    values = [row.value for row in rows if row.metric == "win" and row.value is not None]
-    if not values:
-        return []
-    shares = {
-        "won": sum(value > 0.5 for value in values),
-        "tied": sum(value == 0.5 for value in values),
-        "lost": sum(value < 0.5 for value in values),
-    }
-    found = []
-    for metric, count in shares.items():
-        low, high = wilson(count, len(values), CONFIDENCE)
-        found.append(
-            Estimate(metric=metric, value=count / len(values), low=low, high=high, method="wilson", n=len(values))
-        )
-    return found
+    """Shares of games won, tied and lost; of those judged in both orders, how many the places decided."""
+    games = [row for row in rows if row.metric == "win" and row.value is not None]
+    values = [row.value or 0.0 for row in games]
+    found = [
+        _share("won", sum(value > 0.5 for value in values), len(values)),
+        _share("tied", sum(value == 0.5 for value in values), len(values)),
+        _share("lost", sum(value < 0.5 for value in values), len(values)),
+    ]
+    causes = Counter(str(row.detail.get("cause")) for row in rows if row.metric == "win" and row.value is None)
+    both = [sides for row in games if len(sides := row.detail.get("games") or row.detail.get("scores") or ()) > 1]
+    found.append(_share("contradicting", sum(map(_contradicting, both)), len(both)))
+    return [msgspec.structs.replace(one, unscored=dict(causes)) for one in found if one.n]
+
+
+def _contradicting(sides: Sequence[Any]) -> bool:
+    """Whether one order says the candidate and the other the baseline; a side is a share, or two scores."""
+    pairs = [(one, 1 - one) if isinstance(one, int | float) else (one[0], one[1]) for one in sides]
+    return relative.contradicts(pairs)
+
+
+def _share(metric: str, count: int, n: int) -> Estimate:
+    low, high = wilson(count, n, CONFIDENCE) if n else (None, None)
+    return Estimate(metric=metric, value=count / n if n else None, low=low, high=high, method="wilson", n=n)
 
 
 def _alpaca(
@@ -229,17 +250,19 @@ def _length_controlled(
     values = []
     for _ in range(_REFITS):
         pick = draw.integers(0, len(rows), len(rows))
-        again = length_control.length_controlled(
-            [preferences[i] for i in pick],
-            [theirs[i] for i in pick],
-            [ours[i] for i in pick],
-            [hard[i] for i in pick],
-            length.gamed,
-            C=fit.C,
-        )
-        values.append(again.win_rate / 100)
-    low, high = (float(one) for one in np.quantile(values, [0.025, 0.975]))
+        drawn = [preferences[i] for i in pick]
+        if any(one is not None for one in drawn):  # with few verdicts a draw may hold none
+            again = length_control.length_controlled(
+                drawn,
+                [theirs[i] for i in pick],
+                [ours[i] for i in pick],
+                [hard[i] for i in pick],
+                length.gamed,
+                C=fit.C,
+            )
+            values.append(again.win_rate / 100)
     value = fit.win_rate / 100
+    low, high = (float(one) for one in np.quantile(values or [value], [0.025, 0.975]))
     return [
         Estimate(
             metric="lc_win",
@@ -247,7 +270,7 @@ def _length_controlled(
             low=min(low, value),
             high=max(high, value),
             method=f"length-controlled, C={fit.C:.4g}",
-            n=len(rows),
+            n=sum(one is not None for one in preferences),
         )
     ]
 
@@ -257,18 +280,8 @@ def _ratios(judge: Judge, rows: Sequence[Score], counted: Counted) -> list[Estim
     found = reviews(rows)
     groups: list[tuple[dict[str, str] | None, list[relative.Review]]] = [(None, found)]
     for field in judge.slices:
-        values = dict.fromkeys(review.slices.get(field, "") for review in found)
-        groups += [
-            ({field: value}, [one for one in found if one.slices.get(field, "") == value])
-            for value in sorted(values, key=_number_first)
-        ]
-        if field == "Difficulty":
-            groups.append(({field: f">={relative.HARD}"}, relative.hard(found)))
+        groups += [({field: value}, some) for value, some in relative.parts(found, field).items()]
     return [_ratio(part, some) for part, some in groups if some]
-
-
-def _number_first(text: str) -> tuple[bool, int, str]:
-    return (not text.isdecimal(), int(text) if text.isdecimal() else 0, text)
 
 
 def _ratio(part: dict[str, str] | None, found: Sequence[relative.Review]) -> Estimate:
@@ -302,5 +315,5 @@ def _mean(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _from_zero(scale: tuple[float, float]) -> tuple[float, float]:
-    """Reviews may give no points at all; FastChat counts them."""
+    """Judges may give no points at all; FastChat counts them."""
     return min(0.0, scale[0]), scale[1]

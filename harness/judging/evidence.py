@@ -11,11 +11,12 @@ import msgspec
 
 from harness.errors import DataError, HarnessError
 from harness.formats.alpaca_eval import read_annotations
-from harness.formats.fastchat import Judgment, read_judgments
+from harness.formats.fastchat import Judgment, Vote, read_judgments, read_votes
 from harness.formats.rows import Row, read_rows
 from harness.judging import audit, fastchat, reading
 from harness.judging.alpaca import normal
 from harness.judging.build import switched
+from harness.judging.tables import games
 from harness.types import Judge, Reading, Verdict
 
 _LABELS: Mapping[str, Any] = {"[[A]]": "first", "[[B]]": "second", "[[C]]": "tie"}
@@ -57,23 +58,23 @@ def examine(judge: Judge, paths: Sequence[Path], votes: Path | None = None) -> l
     Raises:
         DataError: A file cannot be read, or has none of the forms.
     """
-    people = [row.fields for row in read_rows(votes)] if votes is not None else None
+    people = read_votes(votes) if votes is not None else None
     found: list[Line] = []
     for path in paths:
         found += _file(judge, path, people)
     return found
 
 
-def calibration(paths: Iterable[Path], votes: Path | None) -> audit.Confusion | None:
+def calibration(judge: Judge, paths: Iterable[Path], votes: Path | None) -> audit.Confusion | None:
     """The judge's errors against labels: LLMBar's, or people's majorities; None where there are no labels."""
     pairs: list[tuple[bool, bool]] = []
-    people = [row.fields for row in read_rows(votes)] if votes is not None else []
+    people = read_votes(votes) if votes is not None else []
     for path in paths:
         form = _form(path)
         if form == "llmbar":
             pairs += [(label == 1, one == 1) for label, one, _ in _llmbar(read_rows(path)) if one is not None]
-        elif form == "votes":
-            judged = [row.fields for row in read_rows(path)]
+        elif people and (form == "votes" or (form == "judgments" and judge.aggregation == "pairwise")):
+            judged = read_votes(path) if form == "votes" else _voted(judge.reading, read_judgments(path))
             for turn in (1, 2):
                 labels, verdicts = audit.majority(fastchat.experts(people), turn), audit.majority(judged, turn)
                 pairs += [(labels[key], verdicts[key]) for key in labels.keys() & verdicts.keys()]
@@ -118,12 +119,12 @@ def llmbar_lines(rows: Iterable[tuple[int, int | None, int | None]], source: str
     ]
 
 
-def _file(judge: Judge, path: Path, people: list[Mapping[str, Any]] | None) -> list[Line]:
+def _file(judge: Judge, path: Path, people: list[Vote] | None) -> list[Line]:
     form = _form(path)
     if form == "llmbar":
         return llmbar_lines(_llmbar(read_rows(path)), path.name)
     if form == "votes":
-        return _votes([row.fields for row in read_rows(path)], people, path.name)
+        return _votes(read_votes(path), people, path.name)
     if form == "alpaca-eval":
         return _annotations(path)
     if form == "journal":
@@ -131,7 +132,7 @@ def _file(judge: Judge, path: Path, people: list[Mapping[str, Any]] | None) -> l
     judgments = read_judgments(path)
     if not judgments:
         raise DataError(f"{path}: holds no verdicts", "is it the right file, and whole?")
-    return _judgments(judge, judgments, path.name)
+    return _judgments(judge, judgments, people, path.name)
 
 
 def _form(path: Path) -> str:
@@ -151,15 +152,15 @@ def _form(path: Path) -> str:
     return "judgments"
 
 
-def _votes(judged: list[Mapping[str, Any]], people: list[Mapping[str, Any]] | None, source: str) -> list[Line]:
+def _votes(judged: list[Vote], people: list[Vote] | None, source: str) -> list[Line]:
     if people is None:
         raise DataError(f"{source}: votes by model need people's votes beside them", "name those with --votes FILE")
     section = "Agreement with people"
     found = []
     for turn in (1, 2):
         for who, result in (
-            ("judge and experts", fastchat.agreement(fastchat.experts(people), judged, turn=turn)),
-            ("experts among themselves", fastchat.agreement(fastchat.experts(people), turn=turn)),
+            ("judge and people", fastchat.agreement(fastchat.experts(people), judged, turn=turn)),
+            ("people among themselves", fastchat.agreement(fastchat.experts(people), turn=turn)),
         ):
             for name, share, n in (
                 ("with ties", result.with_ties, result.n_with_ties),
@@ -168,6 +169,11 @@ def _votes(judged: list[Mapping[str, Any]], people: list[Mapping[str, Any]] | No
                 one = audit.rate((share or 0) * n, n)
                 found.append(_line(section, f"turn {turn}, {who}, {name}", one, source))
     return found
+
+
+def _voted(how: Reading, judgments: Iterable[Judgment]) -> list[Vote]:
+    """A judge's votes from its judgments of pairs in both orders."""
+    return fastchat.pair_votes(games(how, judgments))
 
 
 def _annotations(path: Path) -> list[Line]:
@@ -203,7 +209,7 @@ def _journal(judge: Judge, path: Path) -> list[Line]:
     return [*found, *_repeats(repeats.values(), path.name)]
 
 
-def _judgments(judge: Judge, judgments: list[Judgment], source: str) -> list[Line]:
+def _judgments(judge: Judge, judgments: list[Judgment], people: list[Vote] | None, source: str) -> list[Line]:
     how = judge.reading if judge.reading.reader in ("rating", "label", "two-scores") else _PAIRS
     if any(one.order is not None for one in judgments) and how.reader == "rating":
         how = _REVIEWS if judgments[0].shown is not None else _PAIRS
@@ -226,6 +232,8 @@ def _judgments(judge: Judge, judgments: list[Judgment], source: str) -> list[Lin
             pairs.setdefault((one.model, one.sample, one.turn), {})[one.order] = share
             if one.shown is not None:
                 lengths.append((len(one.shown[0]), len(one.shown[1]), share))
+    if people is not None and how.reader == "label" and judgments[0].other:
+        found += _votes(_voted(how, judgments), people, source)
     if pairs:
         found += position_lines([[one[key] for key in sorted(one)] for one in pairs.values()], source)
     if lengths:

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.formats import alpaca_eval, fastchat
 from harness.formats.alpaca_eval import Annotation
 from harness.formats.fastchat import Judgment
+from harness.formats.writing import write_text
 from harness.judging import alpaca, build, material
 from harness.judging.alpaca import DRAW
 from harness.judging.material import Material
@@ -224,7 +225,7 @@ def _alpaca(
     files = [folder / name for name in ("model_outputs.json", "annotations.json", "leaderboard.csv")]
     alpaca_eval.write_json(files[0], alpaca_eval.output_rows(model, outputs))
     alpaca_eval.write_json(files[1], rows)
-    alpaca_eval.write_text(files[2], alpaca_eval.leaderboard({model: board}, LEADERBOARD))
+    write_text(files[2], alpaca_eval.leaderboard({model: board}, LEADERBOARD))
     return files
 
 

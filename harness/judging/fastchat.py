@@ -12,11 +12,12 @@ from typing import Literal
 
 import msgspec
 
+from harness.formats.fastchat import Vote
+
 INVALID = -1
 """FastChat's score of a reply in which it found no rating."""
 
 Winner = Literal["model_1", "model_2", "tie", "error"]
-Vote = Literal["model_a", "model_b", "tie"]
 
 
 class Rating(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,13 +127,10 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     n_without_ties: int
 
 
-def agreement(
-    votes: Iterable[Mapping[str, object]], others: Iterable[Mapping[str, object]] | None = None, *, turn: int
-) -> Agreement:
+def agreement(votes: Iterable[Vote], others: Iterable[Vote] | None = None, *, turn: int) -> Agreement:
     """Agreement by the definition of FastChat's ``compute_agreement.py``.
 
-    Votes are ``question_id``, ``model_a``, ``model_b``, ``winner``, ``turn``; the pair's models are put in order of
-    their names first, and an inconsistent tie is a tie. With ``others`` (a judge: one vote a key), every vote is
+    The pair's models are put in order of their names first. With ``others`` (a judge: one vote a key), every vote is
     compared with the other side's vote on the same key; without, every two votes on one key are compared.
 
     Args:
@@ -141,7 +139,7 @@ def agreement(
         turn: Which turn, from 1.
     """
     keyed = _by_key(votes, turn)
-    pairs: list[tuple[Vote, Vote]] = []
+    pairs: list[tuple[str, str]] = []
     if others is None:
         for same in keyed.values():
             pairs += [(same[i], same[j]) for i in range(len(same)) for j in range(i + 1, len(same))]
@@ -156,29 +154,41 @@ def agreement(
     )
 
 
-def experts(votes: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """The votes of people who are not authors of the paper: FastChat's "human"."""
-    return [vote for vote in votes if str(vote.get("judge", "")).startswith("expert")]
+def experts(votes: Iterable[Vote]) -> list[Vote]:
+    """The votes of people who are not authors of the paper, FastChat's "human"; of other files everybody's."""
+    found = list(votes)
+    return [vote for vote in found if vote.judge.startswith("expert")] or found
 
 
-def _by_key(votes: Iterable[Mapping[str, object]], turn: int) -> dict[tuple[str, str, str], list[Vote]]:
-    keyed: dict[tuple[str, str, str], list[Vote]] = {}
-    for vote in votes:
-        if vote["turn"] != turn:
+def pair_votes(games: Iterable[tuple[str, int, str, str, Winner, Winner]]) -> list[Vote]:
+    """A judge's votes from its pairs of games; inconsistent ones are ties, and those without a verdict none.
+
+    Args:
+        games: Question, turn (from 1), ``model_1``, ``model_2``, winner of each game.
+    """
+    found = []
+    for sample, turn, one, two, first, second in games:
+        if "error" in (first, second):
             continue
-        one, two, winner = str(vote["model_a"]), str(vote["model_b"]), _vote(vote["winner"])
-        if one > two:
-            one, two = two, one
-            winner = {"model_a": "model_b", "model_b": "model_a", "tie": "tie"}[winner]  # type: ignore[assignment]
-        keyed.setdefault((str(vote["question_id"]), one, two), []).append(winner)
+        same = first if first == second else "tie"
+        winner: Literal["model_a", "model_b", "tie"]
+        winner = "model_a" if same == "model_1" else "model_b" if same == "model_2" else "tie"
+        found.append(Vote(sample=sample, turn=turn, model_a=one, model_b=two, winner=winner))
+    return found
+
+
+def _by_key(votes: Iterable[Vote], turn: int) -> dict[tuple[str, str, str], list[str]]:
+    """Winners by question and pair; the pair's models in order of their names."""
+    keyed: dict[tuple[str, str, str], list[str]] = {}
+    for vote in votes:
+        if vote.turn == turn:
+            one, two = sorted((vote.model_a, vote.model_b))
+            winner = {"model_a": vote.model_a, "model_b": vote.model_b, "tie": "tie"}[vote.winner]
+            keyed.setdefault((vote.sample, one, two), []).append(winner)
     return keyed
 
 
-def _vote(winner: object) -> Vote:
-    return "model_a" if winner == "model_a" else "model_b" if winner == "model_b" else "tie"
-
-
-def _share(pairs: Sequence[tuple[Vote, Vote]]) -> float | None:
+def _share(pairs: Sequence[tuple[str, str]]) -> float | None:
     return sum(one == other for one, other in pairs) / len(pairs) if pairs else None
 
 

@@ -155,19 +155,6 @@ def from_weights(difficulty_weight: float, model_weight: float, difficulty: Sequ
     return 100 * float(_sigmoid(difficulty_weight * hard + model_weight).mean())
 
 
-def find_c(
-    published: float,
-    preferences: Sequence[float | None],
-    baseline_lengths: Sequence[int],
-    lengths: Sequence[int],
-    difficulty: Sequence[float],
-    gamed: Gamed,
-) -> LengthControlled:
-    """The fit whose C, among the ten, comes nearest to a published length-controlled win rate (percent)."""
-    fits = [length_controlled(preferences, baseline_lengths, lengths, difficulty, gamed, C=one) for one in GRID]
-    return min(fits, key=lambda fit: abs(fit.win_rate - published))
-
-
 def choose_c(features: Floats, labels: Floats, gamed: Gamed) -> float:
     """The C with the best cross-validated likelihood over folds that depend on nothing but the rows' order."""
     known = np.isfinite(labels)

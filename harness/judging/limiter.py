@@ -6,6 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from harness.errors import StoppedError
+
 BUSY = frozenset({"http-429", "http-500", "http-502", "http-503", "http-504", "http-529", "timeout"})
 """Causes that ask for fewer calls at once."""
 
@@ -26,11 +28,15 @@ class Limiter:
         self._in_flight = 0
         self._good = 0
         self._spared = 0
+        self._stopped = False
         self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
+        """Wait for a place; raises `StoppedError` where no call begins any more."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._in_flight < self.limit)
+            if self._stopped:
+                raise StoppedError
             self._in_flight += 1
         return self
 
@@ -40,6 +46,10 @@ class Limiter:
         async with self._changed:
             self._in_flight -= 1
             self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Let no further call begin; those in flight go on."""
+        self._stopped = True
 
     def busy(self) -> None:
         """A call was turned away, or had to be repeated."""

@@ -13,7 +13,9 @@ import msgspec
 from harness import prompts
 from harness.errors import DataError, HarnessError, SpecError, UsageError
 from harness.formats import read_completions
-from harness.formats.rows import read_rows
+from harness.formats.fastchat import review_id, review_question
+from harness.formats.placing import placed
+from harness.formats.rows import Row, read_rows
 from harness.judging import build
 from harness.judging.build import Case, Template
 from harness.scorers.extraction import extract
@@ -95,7 +97,13 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(
-    judge: Judge, task: Task, samples: Sequence[Sample], data: DataStore, *, baseline: Path | None = None
+    judge: Judge,
+    task: Task,
+    samples: Sequence[Sample],
+    data: DataStore,
+    *,
+    baseline: Path | None = None,
+    now: bool = True,
 ) -> Material:
     """Fetch everything that a judge needs for a task.
 
@@ -105,10 +113,11 @@ def load(
         samples: Its samples, all of them.
         data: Where pinned data come from.
         baseline: The other side's answers, in any form that can be replayed, or a cell; replaces the judge's own.
+        now: Whether it judges now; else it needs no baseline yet.
 
     Raises:
         DataError: Pinned data or the baseline's file cannot be had.
-        UsageError: The judge compares with a baseline, and there is none.
+        UsageError: The judge compares with a baseline, and there is none, or one of other items.
         SpecError: The prompts are not in the pinned files.
     """
     if baseline is not None and judge.kind == "single":
@@ -116,17 +125,33 @@ def load(
             f"--baseline: {judge.name} judges one answer alone", "leave it out, or choose a judge of pairs"
         )
     texts = data.texts(task)
-    length, notes = _length(judge, data)
+    length, notes = length_data(judge, data)
+    other = _baseline(judge, task, samples, data, texts, baseline) if now else {}
+    if now and judge.kind == "pair" and not other.keys() & {sample.id for sample in samples}:
+        raise UsageError(
+            f"{judge.name}: none of the baseline's answers is to an item of {task.name}",
+            "judge by a declaration of this benchmark, or name its answers with --baseline",
+        )
     return Material(
         judge=judge,
         task=task,
         texts=texts,
         templates=templates(judge, data),
         references=_of_samples(data.records(judge.references), task, samples, texts) if judge.references else {},
-        baseline=_baseline(judge, task, samples, data, texts, baseline),
+        baseline=other,
         length=length,
         notes=notes,
     )
+
+
+def holds_both_sides(path: Path) -> bool:
+    """Whether a file holds the baseline's answers beside a model's: AlpacaEval's annotations, reviews in both orders.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    rows = read_rows(path) if path.is_file() else []
+    return bool(rows) and ("output_1" in rows[0].fields or "Answer2" in rows[0].fields)
 
 
 def _questions(task: Task, sample: Sample, texts: Mapping[str, str]) -> tuple[str, ...]:
@@ -167,10 +192,12 @@ def _baseline(
     if judge.kind == "single":
         return {}
     if given is not None:
-        rows = read_rows(given) if given.is_file() else []
-        if rows and "output_1" in rows[0].fields:  # AlpacaEval's annotations hold the other side, too
-            return _of_samples([row.fields for row in rows], task, samples, texts)
-        return _replayed(given)
+        if not holds_both_sides(given):
+            return _replayed(given)
+        rows = read_rows(given)
+        if "Answer2" in rows[0].fields:
+            return _of_reviews(rows, samples)
+        return _of_samples([row.fields for row in rows], task, samples, texts)
     if judge.baseline is None:
         raise UsageError(
             f"{judge.name} compares with another model's answers, which nobody published",
@@ -185,6 +212,15 @@ def _replayed(path: Path) -> Answers:
         if row.attempt == 0:
             turns.setdefault(row.sample, {})[row.turn] = row.text
     return {sample: tuple(text for _, text in sorted(said.items())) for sample, said in turns.items()}
+
+
+def _of_reviews(rows: Sequence[Row], samples: Sequence[Sample]) -> Answers:
+    """The second side of reviews in both orders by sample."""
+    asked = [one for row in rows if (one := review_question(row)) is not None]
+    places: Sequence[str | None] = [review_id(row, number) for number, row in enumerate(rows)]
+    if len(asked) == len(rows):
+        places = placed(asked, samples)
+    return {place: (row.text("Answer2"),) for place, row in zip(places, rows, strict=True) if place is not None}
 
 
 def _of_samples(
@@ -205,7 +241,8 @@ def _of_samples(
     return {sample: by_text[text] for sample, text in asked.items() if text in by_text}
 
 
-def _length(judge: Judge, data: DataStore) -> tuple[LengthData | None, tuple[str, ...]]:
+def length_data(judge: Judge, data: DataStore) -> tuple[LengthData | None, tuple[str, ...]]:
+    """Data of a judge's length-controlled win rate, and what a person should know of them."""
     control = judge.length_control
     if control is None:
         return None, ()

@@ -14,7 +14,7 @@ import msgspec
 from harness.judging import relative
 from harness.judging.alpaca import DRAW
 from harness.judging.build import Call, Case
-from harness.judging.reading import second_share
+from harness.judging.reading import on_scale, second_share
 from harness.judging.suspicion import flags
 from harness.types import Judge, Score, Verdict
 
@@ -26,13 +26,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         call: The question.
         verdict: The verdict that counts; None where there is none.
         cause: Why the verdict is missing or unreadable; None where it was read.
-        ratings: Every rating that was recorded for it, None for an unreadable one: doubled rows of a file.
+        message: The same for people.
+        ratings: Every rating that a file holds for it, as FastChat reads them: doubled ones, ones outside the scale;
+            None for an unreadable one.
         others: Other verdicts that the reply also contains.
     """
 
     call: Call
     verdict: Verdict | None
     cause: str | None = None
+    message: str = "no readable verdict"
     ratings: tuple[Any, ...] = ()
     others: tuple[str, ...] = ()
 
@@ -89,9 +92,9 @@ def _detail(case: Case, turn: int, answered: Sequence[Answered]) -> dict[str, An
         found["flags"] = flagged
     if others:
         found["other_verdicts"] = others
-    cause = next((one.cause for one in answered if one.cause), None)
-    if cause:
-        found["cause"] = cause
+    missing = next((one for one in answered if one.cause), None)
+    if missing is not None:
+        found |= {"cause": missing.cause, "message": missing.message}
     return found
 
 
@@ -102,8 +105,8 @@ def _unscored(metric: str, common: Mapping[str, Any]) -> Score:
 def _rating(judge: Judge, case: Case, turn: int, answered: Sequence[Answered], common: dict[str, Any]) -> list[Score]:
     [one] = answered
     ratings = list(one.ratings or (one.parsed,))
-    valid = [float(rating) for rating in ratings if rating is not None]
-    common["detail"] |= {"ratings": ratings} if len(ratings) != 1 else {}
+    valid = [float(rating) for rating in ratings if rating is not None and on_scale(rating, judge.scale)]
+    common["detail"] |= {"ratings": ratings} if ratings != [one.parsed] else {}
     if not valid:
         return [_unscored("score", common)]
     return [

@@ -19,7 +19,7 @@ from harness.judging.asking import Model, Source
 from harness.judging.limiter import Limiter
 from harness.judging.recorded import Recorded
 from harness.judging.scorer import NAME, Absent, JudgeScorer, Opened, Unreached
-from harness.judging.spending import PriceTable, Spending, forecast, read_prices, shipped_prices
+from harness.judging.spending import PriceTable, Spending, batched, forecast, read_prices, shipped_prices
 from harness.store import safe_name
 from harness.types import Completion, DatasetPin, Judge, Prompt, Sample, ScorerSpec, Spec, Task
 
@@ -120,7 +120,7 @@ class Panel:
 
     Attributes:
         notes: What a person should know, collected while judges are opened.
-        note: Told what happens later: the start of the judge's own servers.
+        note: Told what happens later: the start of the judge's own servers, and at the end what was spent.
     """
 
     def __init__(self, options: JudgeOptions, catalog: Catalog, data: DataStore) -> None:
@@ -137,8 +137,11 @@ class Panel:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Close the engines."""
+        """Close the engines, and tell what was spent."""
         await self._stack.aclose()
+        for seat in self._seats.values():
+            if (line := seat.spending.line(self.prices)) is not None:
+                self.note(line)
 
     @property
     def prices(self) -> PriceTable:
@@ -162,12 +165,13 @@ class Panel:
         if self.options.max_tokens is not None:
             sampling = msgspec.structs.replace(judge.sampling, max_new_tokens=self.options.max_tokens)
             judge = msgspec.structs.replace(judge, sampling=sampling)
-        material = materials.load(judge, task, samples, self._data, baseline=self.options.baseline)
+        off, baseline = self.options.off, self._baseline(judge)
+        material = materials.load(judge, task, samples, self._data, baseline=baseline, now=not off)
         self.notes += material.notes
 
         async def seek() -> Opened:
             found = await self.opened(judge, samples)
-            if self.options.baseline is None:
+            if baseline is None or off:
                 return found
             other = digest({sample: list(turns) for sample, turns in material.baseline.items()})
             return msgspec.structs.replace(found, identity={**found.identity, "baseline": other})
@@ -205,6 +209,13 @@ class Panel:
         source = Model(judge, seat.engine, pseudo, seat.chat_format, seat.spending, seat.limiter, start=seat.start)
         return source, seat.engine.model.name, who
 
+    def _baseline(self, judge: Judge) -> Path | None:
+        """The file of the other side's answers that a user named; recorded reviews may hold them, too."""
+        named, recorded = self.options.baseline, self.options.verdicts
+        if named is None and recorded is not None and judge.kind == "pair" and judge.baseline is None:
+            return recorded if materials.holds_both_sides(recorded) else None
+        return named
+
     def _model(self, judge: Judge) -> str:
         return self.options.model or judge.model
 
@@ -234,12 +245,17 @@ class Panel:
             self._stack.push_async_callback(self._seats[model].stop)
         return self._seats[model]
 
+    def stop(self) -> None:
+        """Ask no judge anything new: whoever would gets a `StoppedError`; calls in flight go on."""
+        for seat in self._seats.values():
+            seat.limiter.stop()
+
     def forecast(self, scorer: JudgeScorer, items: Iterable[tuple[Sample, Sequence[Completion]]]) -> str | None:
         """What judging these items will take, in a sentence; None where nobody is asked."""
-        seat = self._seats.get(self._model(scorer.judge))
         if not scorer.asks:
             return None
-        price = seat.spending.price if seat is not None else self.prices.of(scorer.by)
+        listed = self.prices.of(scorer.by)
+        price = batched(listed) if self.options.batch is not None else listed
         judge = scorer.judge
         limit = judge.sampling.max_new_tokens or judge.tokens
         found = forecast(scorer.pending(items), usual=judge.tokens, limit=limit, price=price)

@@ -48,7 +48,7 @@ def read(
     Args:
         reading: The judge's declaration.
         reply: The reply's answer, without reasoning.
-        scale: Lowest and highest rating; a rating outside is no verdict.
+        scale: Lowest and highest rating; a rating outside, but for 0, is no verdict.
         top_logprobs: Token -> log-probability at the first token, for ``token-logprobs``.
     """
     reply = reply[:LONGEST]
@@ -60,9 +60,7 @@ def read(
         scores = two_scores(reply)
         if scores is None:
             return Read(code="no-verdict")
-        low, high = scale
-        # A zero is what judges write for no answer at all; FastChat counts it.
-        if any(not min(low, 0.0) <= score <= high for score in scores):
+        if not all(on_scale(score, scale) for score in scores):
             return Read(code="out-of-scale")
         return Read(parsed=list(scores))
     if reading.reader == "ranking":
@@ -154,10 +152,14 @@ def _rating(reading: Reading, reply: str, scale: tuple[float, float]) -> Read:
         return Read(code="no-verdict")
     pattern = next(one for one in reading.patterns if re.search(one, reply))
     others = {found[1] for found in re.finditer(pattern, reply) if _number(found[1]) != value}
-    low, high = scale
-    if not low <= value <= high:
+    if not on_scale(value, scale):
         return Read(code="out-of-scale", others=tuple(sorted(others)))
     return Read(parsed=value, others=tuple(sorted(others)))
+
+
+def on_scale(score: float, scale: tuple[float, float]) -> bool:
+    """Whether a score counts; a zero is what judges write for no answer at all, and FastChat counts it."""
+    return min(scale[0], 0.0) <= score <= scale[1]
 
 
 def _label(reading: Reading, reply: str) -> Read:

@@ -49,7 +49,9 @@ class Recorded:
         self.model = ""
         self._models: set[str] = set()
         self._only: str | None = None
+        self._proves = True  # every verdict says on what it was given
         self._judgments: dict[tuple[str, int, str | None], list[Judgment]] = {}
+        self._shown_so: dict[tuple[str, ...], list[Judgment]] = {}
         self._annotations: dict[str, list[Annotation]] = {}
         if judge.aggregation == "alpaca-eval":
             for annotation in read_annotations(path):
@@ -63,15 +65,28 @@ class Recorded:
                 raise UsageError(f"{path}: its verdicts are not of kind '{judge.kind}', as {judge.name} needs")
             for one in judgments:
                 self._judgments.setdefault((one.sample, one.turn, one.order), []).append(one)
+                if one.shown is not None:
+                    self._shown_so.setdefault(_stripped(one.shown), []).append(one)
             names = {one.judge for one in judgments}
             self._models = {one.model for one in judgments}
+            self._proves = all(one.prompt is not None or one.shown is not None for one in judgments)
         if not names:
             raise DataError(f"{path}: holds no verdicts", "is it the right file, and whole?", code="empty")
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.name = names.pop() if len(names) == 1 else "several"
 
     def of_model(self, name: str) -> Recorded:
-        """The verdicts on one model's answers, where the file has several models' and names this one."""
+        """The verdicts on one model's answers, where the file has several models' and names this one.
+
+        Raises:
+            UsageError: It has several models' and names others, and nothing else tells whose are meant.
+        """
+        if name not in self._models and len(self._models) > 1 and (self._trusted or not self._proves):
+            shown = ", ".join(sorted(self._models)[:4])
+            raise UsageError(
+                f"{self._path}: verdicts on answers of {len(self._models)} models ({shown}), none called {name}",
+                "name the answers after one of them: replay:PATH#NAME",
+            )
         found = copy.copy(self)
         found._only = name if name in self._models else None
         return found
@@ -96,15 +111,29 @@ class Recorded:
 
     def _of_prompt(self, call: Call, case: Case) -> Sequence[Judgment]:
         found = self._judgments.get((case.id, call.turn, call.order), [])
-        other = "ba" if call.order == "ab" else "ab"
-        if any(one.shown is not None for one in found) and not self._trusted:
-            found = [*found, *self._judgments.get((case.id, call.turn, other), [])]
         if self._only is not None:
             found = [one for one in found if one.model == self._only]
-        same = found if self._trusted else [one for one in found if _on(one, call, case)]
+        if self._shown_so:
+            same = self._of_shown(call, case)
+        elif self._trusted:
+            same = found
+        else:
+            same = [one for one in found if one.prompt in (None, call.messages[-1].content)]
         # Two models may have given one answer: rows of one of them count.
         same = [one for one in same if one.model == same[0].model]
-        return self._some(found, same, f"item {case.id}, turn {call.turn + 1}")
+        return self._some(found or same, same, f"item {case.id}, turn {call.turn + 1}")
+
+    def _of_shown(self, call: Call, case: Case) -> list[Judgment]:
+        """Reviews that show a call's very answers in its order; the item's own first, as ids may have shifted."""
+        ours, theirs = case.answers[call.turn], case.baseline[call.turn]
+        found = self._shown_so.get(_stripped((theirs, ours) if call.candidate_second else (ours, theirs)), [])
+        found = [one for one in found if one.sample == case.id] or found
+        if found and ours != theirs:
+            return found
+        # The texts do not tell the sides apart: a file's first side is then the candidate's.
+        if self._trusted and not found:
+            found = [one for order in ("ab", "ba") for one in self._judgments.get((case.id, call.turn, order), [])]
+        return [one for one in found if (one.order == "ba") == call.candidate_second]
 
     def _of_answers(self, case: Case) -> Sequence[Annotation]:
         found = self._annotations.get(case.questions[0], [])
@@ -126,7 +155,7 @@ class Recorded:
 
     def _of_judgment(self, key: Key, call: Call, number: int, one: Judgment) -> Verdict:
         found = reading.read(self._judge.reading, one.reply, scale=self._judge.scale)
-        if one.recorded is not None and found.parsed is not None and not _same(found.parsed, one.recorded):
+        if one.recorded is not None and found.parsed != one.recorded:
             self.mismatches["recorded score"] += 1
         return self._verdict(key, call, number, reply=one.reply, parsed=found.parsed, code=found.code)
 
@@ -164,14 +193,5 @@ class Recorded:
         return {"verdicts": self.sha256, "trusted": self._trusted or None}
 
 
-def _on(one: Judgment, call: Call, case: Case) -> bool:
-    """Whether a judgment is on the very answers of a call."""
-    if one.shown is not None:
-        ours, theirs = case.answers[call.turn], case.baseline[call.turn]
-        shown = (theirs, ours) if call.candidate_second else (ours, theirs)
-        return tuple(text.strip() for text in one.shown) == tuple(text.strip() for text in shown)
-    return one.prompt in (None, call.messages[-1].content)
-
-
-def _same(parsed: Any, recorded: Any) -> bool:
-    return bool(parsed == recorded)
+def _stripped(shown: tuple[str, str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in shown)

@@ -33,8 +33,7 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         candidate: Sum of the candidate's scores; where both orders were reviewed, of their means.
         reference: The reference model's.
-        percent: 100 times their ratio; None where the reference has none.
-        shown: ``percent`` cut to a whole number, as the published figures show it.
+        percent: 100 times their ratio, None where the reference has none; published figures show it cut, not rounded.
         win: Items that the candidate wins by `outcome`.
         tie: Items that are even, or whose two orders contradict each other.
         lose: The others.
@@ -44,7 +43,6 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
     candidate: float
     reference: float
     percent: float | None
-    shown: int | None
     win: int
     tie: int
     lose: int
@@ -77,7 +75,6 @@ def relative(reviews: Iterable[Review]) -> Relative:
         candidate=ours,
         reference=theirs,
         percent=percent,
-        shown=None if percent is None else int(percent),
         win=outcomes.count("win"),
         tie=outcomes.count("tie"),
         lose=outcomes.count("lose"),
@@ -85,30 +82,19 @@ def relative(reviews: Iterable[Review]) -> Relative:
     )
 
 
-def by_slice(reviews: Sequence[Review], field: str) -> dict[str, Relative]:
-    """Sum up the items of each value of a slice, in order of first appearance."""
-    groups: dict[str, list[Review]] = {}
+def parts(reviews: Sequence[Review], field: str) -> dict[str, list[Review]]:
+    """The items of each value of a slice, numbers first and in their order; of difficulties also the hard ones."""
+    found: dict[str, list[Review]] = {}
     for review in reviews:
         if field in review.slices:
-            groups.setdefault(review.slices[field], []).append(review)
-    return {value: relative(group) for value, group in groups.items()}
+            found.setdefault(review.slices[field], []).append(review)
+    if field == "Difficulty" and found:
+        found[f">={HARD}"] = [one for one in reviews if float(one.slices.get(field, "0")) >= HARD]
+    return {value: found[value] for value in sorted(found, key=_number_first)}
 
 
-def hard(reviews: Iterable[Review], field: str = "Difficulty") -> list[Review]:
-    """The items of difficulty 8 and above."""
-    return [review for review in reviews if float(review.slices.get(field, "0")) >= HARD]
-
-
-def win_loss(record: Relative) -> tuple[float, float]:
-    """Wins and losses as shares of the items that are not ties (WizardLM-2's blind comparison).
-
-    Raises:
-        ValueError: Every item is a tie.
-    """
-    decided = record.win + record.lose
-    if not decided:
-        raise ValueError("every item is a tie")
-    return record.win / decided, record.lose / decided
+def _number_first(text: str) -> tuple[bool, int, str]:
+    return (not text.isdecimal(), int(text) if text.isdecimal() else 0, text)
 
 
 def _mean(values: Sequence[float]) -> float:

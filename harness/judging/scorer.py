@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import msgspec
 
 from harness import prompts
 from harness.errors import HarnessError, InstrumentError, JudgeError
-from harness.judging import outcome, reading, suspicion
+from harness.judging import outcome, reading
 from harness.judging.asking import Key, Model, Source
 from harness.judging.build import Call, Case
 from harness.judging.material import Material
@@ -29,6 +29,14 @@ class Absent:
 
     async def verdict(self, key: Key, call: Call, journal: Verdicts, case: Case) -> Verdict:
         """There is none.
+
+        Raises:
+            JudgeError: Always.
+        """
+        self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Say that nobody judges.
 
         Raises:
             JudgeError: Always.
@@ -84,6 +92,11 @@ class JudgeScorer:
         """The declaration."""
         return self.material.judge
 
+    @property
+    def scales(self) -> Mapping[str, tuple[float, float]]:
+        """The ratings' scale; a win is between 0 and 1."""
+        return {"score": self.judge.scale, "reference_score": self.judge.scale}
+
     async def __aenter__(self) -> Self:
         """Open the judge.
 
@@ -136,19 +149,33 @@ class JudgeScorer:
                     yield call
 
     async def score(self, sample: Sample, completions: Sequence[Completion]) -> list[Score]:
-        """Judge one attempt; what cannot be judged or read has a null score with its cause."""
+        """Judge one attempt; what cannot be judged or read has a null score with its cause.
+
+        Raises:
+            StoppedError: The run is ending, and a question was not asked.
+            JudgeError: Nobody judges for now.
+        """
+        if isinstance(self._source, Absent):
+            self._source.refuse()  # the prompts may lack a baseline that is named later
         assert self._journal is not None, "a judge is bound to a cell before it scores"
         case = self.material.case(sample, completions)
         key = Key(sample.id, completions[0].attempt)
         calls = self.material.calls(case)
-        answered = await asyncio.gather(*(self._answered(key, call, case, self._journal) for call in calls))
+        asked = (self._answered(key, call, case, self._journal) for call in calls)
+        # What is in flight is paid for: it is waited for and journaled, also where another question ends in an error.
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        answered = []
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+            answered.append(one)
         return outcome.scores(self.judge, case, key.attempt, answered, self.slices(sample))
 
     async def _answered(self, key: Key, call: Call, case: Case, journal: Verdicts) -> Answered:
         try:
             verdict = await self._source.verdict(key, call, journal, case)
         except JudgeError as error:
-            return Answered(call=call, verdict=None, cause=error.code)
+            return Answered(call=call, verdict=None, cause=error.code, message=str(error))
         others: tuple[str, ...] = ()
         if verdict.parsed is not None and verdict.reply:
             found = reading.read(
@@ -158,9 +185,15 @@ class JudgeScorer:
         ratings: tuple[Any, ...] = ()
         if isinstance(self._source, Recorded):
             known = journal.of(key.sample, key.attempt, call.turn, call.order, call.prompt_sha256)
-            ratings = tuple(one.parsed for one in known)
+            ratings = tuple(self._rating(one) for one in known)
         cause = None if verdict.parsed is not None else verdict.code or "no-verdict"
         return Answered(call=call, verdict=verdict, cause=cause, ratings=ratings, others=tuple(others))
+
+    def _rating(self, verdict: Verdict) -> Any:
+        """What FastChat makes of a recorded reply: it counts ratings outside the scale, too."""
+        if self.judge.reading.reader != "rating":
+            return verdict.parsed
+        return reading.rating(verdict.reply, self.judge.reading.patterns)
 
     def estimates(self, rows: Iterable[Score], counted: Counted) -> tuple[Estimate, ...]:
         """Every number of the run; the runner calls it instead of the usual statistics. None while nobody judges."""
@@ -170,29 +203,14 @@ class JudgeScorer:
 
         return estimates.estimates(self.judge, rows, counted, length=self.material.length, C=self._C)
 
-    def notes(self, rows: Iterable[Score]) -> list[str]:
-        """What a person should look at: answers that look like attacks, replies with several verdicts, mismatches."""
-        flagged: dict[str, list[str]] = {}
-        several: list[str] = []
-        for row in rows:
-            for flag in row.detail.get("flags", ()):
-                flagged.setdefault(flag, []).append(row.sample)
-            if row.detail.get("other_verdicts"):
-                several.append(row.sample)
-        lines = [
-            f"{self.judge.name}: {len(set(items))} answers hold what looks like an attack on the judge ({flag}): "
-            f"{_some(items)}"
-            for flag, items in sorted(flagged.items())
+    def notes(self) -> list[str]:
+        """Where recorded verdicts are read otherwise than their file says, a sentence each."""
+        if not isinstance(self._source, Recorded):
+            return []
+        return [
+            f"{self.judge.name}: {count} verdicts are read otherwise than the file's {what}"
+            for what, count in self._source.mismatches.items()
         ]
-        if several:
-            said = f"{len(set(several))} replies hold several verdicts, of which the protocol chose"
-            lines.append(f"{self.judge.name}: {said}: {_some(several)}")
-        if isinstance(self._source, Recorded):
-            lines += [
-                f"{self.judge.name}: {count} verdicts read otherwise than the file's {what}"
-                for what, count in self._source.mismatches.items()
-            ]
-        return lines
 
     def slices(self, sample: Sample) -> dict[str, str]:
         """The slices a sample belongs to; fields the record lacks are left out."""
@@ -203,14 +221,6 @@ class JudgeScorer:
             except HarnessError:
                 continue
         return found
-
-
-def constant_answers(answers: Iterable[str]) -> str | None:
-    """A sentence about a model that gives one answer to everything; None where it does not."""
-    found = suspicion.constant(answers)
-    if found is None:
-        return None
-    return f"{found[1]} items have one and the same answer ({found[0][:40]!r}); no judge's verdict on it means anything"
 
 
 def check_reading(judge: Judge) -> None:
@@ -242,8 +252,3 @@ def _known(how: Reading, scale: tuple[float, float]) -> list[tuple[str, dict[str
         first, second = how.tokens
         return [*silent, (first, {first: 0.0}, 1.0), (second, {second: 0.0}, 2.0)]
     return silent
-
-
-def _some(items: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(items))
-    return ", ".join(unique[:8]) + (", ..." if len(unique) > 8 else "")

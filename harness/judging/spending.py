@@ -31,6 +31,13 @@ class Price(Spec, frozen=True, kw_only=True):
     completion: float
 
 
+def batched(price: Price | None) -> Price | None:
+    """The price of calls that are submitted together."""
+    if price is None:
+        return None
+    return Price(prompt=price.prompt * BATCH_PRICE, completion=price.completion * BATCH_PRICE)
+
+
 class PriceTable(Spec, frozen=True, kw_only=True):
     """Prices of one provider on one day.
 
@@ -43,6 +50,11 @@ class PriceTable(Spec, frozen=True, kw_only=True):
     date: str
     source: str = ""
     prices: Mapping[str, Price]
+
+    @property
+    def told(self) -> str:
+        """How old the prices are, wherever money is printed."""
+        return f"by prices of {self.date}; --prices FILE for others"
 
     def of(self, model: str) -> Price | None:
         """The price of a model; None where the table has none."""
@@ -106,7 +118,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
             return f"{judge}: nothing to ask, every verdict is there"
         if self.usd is None or self.most_usd is None:
             return f"{said}; no price is known for it (--prices FILE)"
-        return f"{said}; about ${self.usd:.2f}, at most ${self.most_usd:.2f} (prices of {table.date})"
+        return f"{said}; about ${self.usd:.2f}, at most ${self.most_usd:.2f} ({table.told})"
 
 
 def forecast(calls: Iterable[Call], *, usual: int, limit: int, price: Price | None) -> Forecast:
@@ -152,10 +164,9 @@ class Spending:
     def __init__(self, price: Price | None, budget: float | None, model: str, *, batch: bool = False) -> None:
         if budget is not None and price is None:
             raise UsageError(f"--budget: no price of {model} is known", "give a table with --prices FILE")
-        if price is not None and batch:
-            price = Price(prompt=price.prompt * BATCH_PRICE, completion=price.completion * BATCH_PRICE)
-        self.price = price
+        self.price = batched(price) if batch else price
         self.budget = budget
+        self._model = model
         self._batch = batch
         self._reserved = 0.0
         self.usd = 0.0
@@ -194,3 +205,10 @@ class Spending:
         self.calls += 1
         self.usd += usd or 0.0
         return usd
+
+    def line(self, table: PriceTable) -> str | None:
+        """What this command spent, in a sentence; None where nobody was asked."""
+        if not self.calls:
+            return None
+        money = "no price is known for it" if self.price is None else f"${self.usd:.2f} ({table.told})"
+        return f"{self._model} answered {self.calls} calls: {money}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.types import Score
 
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "verdict": re.compile(r"\[\[\s*(?:\d+(?:\.\d+)?|[ABC]|rating)\s*(?:/\s*10)?\]\]|'rank'\s*:\s*[12]"),
@@ -23,6 +25,7 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     ),
 }
 _SEARCHED = 100_000
+_SHOWN = 8
 CONSTANT_AT = 5
 """So many items with one and the same answer make a model suspicious (the NullModel that topped a leaderboard)."""
 
@@ -43,3 +46,37 @@ def constant(answers: Iterable[str]) -> tuple[str, int] | None:
         return None
     answer, times = counts.most_common(1)[0]
     return (answer, times) if times >= max(CONSTANT_AT, 0.2 * counts.total()) else None
+
+
+def warnings(rows: Iterable[Score], answers: Iterable[str]) -> list[str]:
+    """What a person should look at before believing a judged number, a sentence each.
+
+    Args:
+        rows: The run's scores, with what the judge flagged in their details.
+        answers: The candidate's answers to every item's first turn.
+    """
+    flagged: dict[str, list[str]] = {}
+    several: list[str] = []
+    for row in rows:
+        for flag in row.detail.get("flags", ()):
+            flagged.setdefault(flag, []).append(row.sample)
+        if row.detail.get("other_verdicts"):
+            several.append(row.sample)
+    found = [
+        f"answers to {len(set(items))} items hold what looks like an attack on the judge ({flag}): {_some(items)}"
+        for flag, items in sorted(flagged.items())
+    ]
+    if several:
+        found.append(
+            f"replies on {len(set(several))} items hold several verdicts, of which the protocol chose: {_some(several)}"
+        )
+    same = constant(answers)
+    if same is not None:
+        answer, times = same
+        found.append(f"{times} items have one and the same answer ({answer[:40]!r}); no verdict on it means anything")
+    return found
+
+
+def _some(items: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(items))
+    return ", ".join(unique[:_SHOWN]) + (", ..." if len(unique) > _SHOWN else "")

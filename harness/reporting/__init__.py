@@ -6,7 +6,7 @@ from harness.reporting.compare import compare
 from harness.reporting.comparison import CellReader, Comparison, Origin, Published, Row
 from harness.reporting.export import as_csv, as_json
 from harness.reporting.html import html
-from harness.reporting.item import show_item
+from harness.reporting.item import Item, find_item, show_item
 from harness.reporting.markdown import markdown
 from harness.reporting.terminal import terminal
 from harness.reporting.write import figure, write
@@ -14,6 +14,7 @@ from harness.reporting.write import figure, write
 __all__ = [
     "CellReader",
     "Comparison",
+    "Item",
     "Origin",
     "Published",
     "Row",
@@ -21,6 +22,7 @@ __all__ = [
     "as_json",
     "compare",
     "figure",
+    "find_item",
     "html",
     "markdown",
     "show_item",

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.catalog import find_model, models_by_name
+from harness.judging import suspicion
 from harness.reporting.comparison import CellReader, Comparison, Origin, Published, Row, ScoringReader
 from harness.types import RATE_METRICS, Estimate, KnownModel, Manifest, PublishedNumber, Report, Sampling
 
@@ -61,6 +62,7 @@ def compare(
     ]
     rows.sort(key=_order)
     rows, sources = _with_published(rows, origins, published, models)
+    notes += [note for entry in scored for note in _warnings(entry)]
     return Comparison(
         title=report.title if report else TITLE,
         caption=report.caption if report else "",
@@ -88,6 +90,15 @@ def _newest_scorings(cell: CellReader, notes: list[str]) -> list[_Scored]:
     for entry in sorted(found, key=lambda entry: (entry.facts.created, entry.score_id)):
         newest[_task(entry)] = entry
     return [newest[task] for task in sorted(newest)]
+
+
+def _warnings(entry: _Scored) -> list[str]:
+    """What a judged number hides: answers that look like attacks on the judge, replies with several verdicts."""
+    if "judge" not in entry.facts.scorer:
+        return []
+    first = (one.text for one in entry.cell.completions() if one.turn == 0)
+    found = suspicion.warnings(entry.cell.scores(entry.score_id), first)
+    return [f"{entry.cell.manifest.model.name}, {_task(entry)}: {told}" for told in found]
 
 
 def _task(entry: _Scored) -> str:

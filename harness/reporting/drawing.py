@@ -33,7 +33,7 @@ _DPI = 160
 
 _INK = "#1A1A1A"
 _SOFT = "#5F6368"
-_GRID = "#E3E5E8"
+GRID = "#E3E5E8"
 
 _SETTINGS: Any = {
     "text.parse_math": False,  # a `$` in a model's name is a `$`
@@ -44,7 +44,7 @@ _SETTINGS: Any = {
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same picture everywhere
     "font.size": 9.5,
     "text.color": _INK,
-    "axes.edgecolor": _GRID,
+    "axes.edgecolor": GRID,
     "xtick.color": _SOFT,
     "ytick.color": _INK,
     "hatch.linewidth": 0.8,
@@ -60,7 +60,7 @@ def render(comparison: Comparison) -> tuple[bytes, bytes]:
     Returns:
         The PNG and the SVG. Both are drawn on white; the SVG has its text as paths and refers to nothing outside it.
     """
-    with _style():
+    with style():
         figure = _draw(comparison)
         png, svg = io.BytesIO(), io.BytesIO()
         dpi = min(_DPI, _MOST_PIXELS / figure.get_figheight())
@@ -70,7 +70,8 @@ def render(comparison: Comparison) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """Draw in one style, the same everywhere."""
     import matplotlib as mpl
 
     with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
@@ -178,7 +179,7 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str], colours: Sequ
     else:
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.tick_params(axis="x", labelbottom=ticks, labelsize=8.5)
-    axes.grid(axis="x", color=_GRID, linewidth=0.8)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)

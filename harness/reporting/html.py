@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.catalog.folders import shipped
 from harness.errors import HarnessError
 from harness.plain import plain
-from harness.reporting import drawing, svg, text, words
+from harness.reporting import drawing, radar, svg, text, words
 from harness.reporting.comparison import Comparison, Row
 
 _TEMPLATE = "comparison.html.j2"
@@ -17,12 +17,14 @@ def html(comparison: Comparison) -> str:
     Raises:
         HarnessError: The template is not where the installation should have it.
     """
-    drawn = drawing.render(comparison)[1] if comparison.figure != "none" else None
-    return page(comparison, drawn)
+    if comparison.figure == "none":
+        return page(comparison, None)
+    rounds = radar.render(comparison)
+    return page(comparison, drawing.render(comparison)[1], rounds[1] if rounds else None)
 
 
-def page(comparison: Comparison, drawn: bytes | None) -> str:
-    """Write the page around a figure that is already drawn (as SVG), or without one.
+def page(comparison: Comparison, drawn: bytes | None, rounds: bytes | None = None) -> str:
+    """Write the page around figures that are already drawn (as SVG): bars, and the radar of judged categories.
 
     Raises:
         HarnessError: The template is not where the installation should have it.
@@ -46,12 +48,14 @@ def page(comparison: Comparison, drawn: bytes | None) -> str:
     title = plain(comparison.title)
     # Shapes only (see `svg.inline`): the one place where markup is taken as it is.
     shapes = Markup(svg.inline(drawn, f"{title}: bars with intervals")) if drawn is not None else None  # noqa: S704
+    circle = Markup(svg.inline(rounds, f"{title}: by category", "radar-")) if rounds is not None else None  # noqa: S704
     return template.render(
         title=title,
         caption=plain(comparison.caption),
         rows=[_cells(row) for row in comparison.overall],
         slices=[_cells(row) for row in comparison.sliced],
         figure=shapes,
+        radar=circle,
         methods=words.methods(comparison.overall),
         reading=words.READING,
         notes=[plain(note) for note in comparison.notes],

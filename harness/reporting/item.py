@@ -10,33 +10,54 @@ from harness.errors import UsageError
 from harness.plain import plain
 from harness.reporting.comparison import CellReader
 from harness.spelling import nearest
-from harness.types import Completion, ErrorRecord, Score
+from harness.types import Completion, ErrorRecord, Fact, Score
 
 _LONGEST: Final = 20_000
 """Characters of one text, at most; the files have the whole."""
 
 
-def show_item(
+class Item(Fact, frozen=True, kw_only=True):
+    """Everything that a cell knows of one sample.
+
+    Attributes:
+        model: Who was asked.
+        task: By which task.
+        sample: The sample's id.
+        tests: What the answers are tested by, in words or code; None where that is not known.
+        score_id: The scoring of ``scores``; None where there is none.
+        completions: By attempt and turn.
+        scores: By attempt, turn and metric.
+        errors: Oldest first.
+    """
+
+    model: str
+    task: str
+    sample: str
+    tests: str | None = None
+    score_id: str | None
+    completions: tuple[Completion, ...]
+    scores: tuple[Score, ...]
+    errors: tuple[ErrorRecord, ...]
+
+
+def find_item(
     cell: CellReader,
     sample: str,
     *,
     score_id: str | None = None,
     attempt: int | None = None,
     tests: str | None = None,
-) -> list[str]:
-    """Tell everything that is known of one sample, line by line, safe for a terminal.
+) -> Item:
+    """Collect everything that is known of one sample.
 
     Each attempt is followed by its verdicts; a prompt that is the same again is not repeated.
 
     Args:
         cell: The cell.
         sample: The sample's id.
-        score_id: Which scoring's verdicts to show (its first characters suffice); None: the newest.
+        score_id: Which scoring's verdicts to take (its first characters suffice); None: the newest.
         attempt: Only this one.
         tests: What the answers are tested by, in words or code.
-
-    Returns:
-        Lines without line ends.
 
     Raises:
         UsageError: The cell knows no such item (the message names the nearest), or has no such scoring.
@@ -55,33 +76,47 @@ def show_item(
         near = nearest(sample, ids)
         remedy = f"did you mean {plain(near)}?" if near else f"it has {len(ids)} items with an answer"
         raise UsageError(f"the cell has no item {plain(sample)!r}", remedy)
-    keys: list[Completion | Score | ErrorRecord] = [*completions, *scores, *errors]
-    attempts = sorted({one.attempt for one in keys})
     if attempt is not None:
+        keys: list[Completion | Score | ErrorRecord] = [*completions, *scores, *errors]
+        attempts = sorted({one.attempt for one in keys})
         if attempt not in attempts:
-            raise UsageError(f"{plain(sample)} has no attempt {attempt}", f"it has: {_ranges(attempts)}")
-        attempts = [attempt]
-    manifest = cell.manifest
-    head = f"{manifest.model.name}  {manifest.task.name}  {sample}"
-    lines = [plain(head), "=" * min(len(plain(head)), 100)]
-    if tests is not None:
-        lines += [*_block("Tests", tests), ""]
+            known = f"{attempts[0]} to {attempts[-1]}" if len(attempts) > 1 else f"{attempts[0]}"
+            raise UsageError(f"{plain(sample)} has no attempt {attempt}", f"it has: {known}")
+        completions = [one for one in completions if one.attempt == attempt]
+        scores = [one for one in scores if one.attempt == attempt]
+        errors = [one for one in errors if one.attempt == attempt]
+    return Item(
+        model=cell.manifest.model.name,
+        task=cell.manifest.task.name,
+        sample=sample,
+        tests=tests,
+        score_id=chosen,
+        completions=tuple(sorted(completions, key=lambda one: (one.attempt, one.turn))),
+        scores=tuple(sorted(scores, key=lambda one: (one.attempt, one.turn, one.metric))),
+        errors=tuple(errors),
+    )
+
+
+def show_item(item: Item) -> list[str]:
+    """Tell an item line by line, without line ends, safe for a terminal.
+
+    Each attempt is followed by its verdicts; a prompt that is the same again is not repeated.
+    """
+    head = plain(f"{item.model}  {item.task}  {item.sample}")
+    lines = [head, "=" * min(len(head), 100)]
+    if item.tests is not None:
+        lines += [*_block("Tests", item.tests), ""]
     asked: set[str] = set()
-    for number in attempts:
-        for completion in sorted((one for one in completions if one.attempt == number), key=lambda one: one.turn):
+    keys: list[Completion | Score | ErrorRecord] = [*item.completions, *item.scores, *item.errors]
+    for attempt in sorted({one.attempt for one in keys}):
+        for completion in (one for one in item.completions if one.attempt == attempt):
             lines += _completion(completion, again=completion.prompt_sha256 in asked)
             asked.add(completion.prompt_sha256)
-        mine = [score for score in scores if score.attempt == number]
-        for score in sorted(mine, key=lambda one: (one.turn, one.metric)):
-            lines += _score(score, chosen or "")
-        for error in errors:
-            if error.attempt == number:
-                lines += _error(error)
+        for score in (one for one in item.scores if one.attempt == attempt):
+            lines += _score(score, item.score_id or "")
+        for error in (one for one in item.errors if one.attempt == attempt):
+            lines += _error(error)
     return lines
-
-
-def _ranges(numbers: list[int]) -> str:
-    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
 
 
 def _scoring(cell: CellReader, wanted: str | None) -> str | None:

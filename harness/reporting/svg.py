@@ -14,7 +14,7 @@ _ATTRIBUTES = frozenset(
 _FOREIGN = re.compile(r"url\(\s*(?!#)|expression|@import|javascript:", re.IGNORECASE)
 
 
-def inline(svg: bytes, title: str) -> str:
+def inline(svg: bytes, title: str, prefix: str = "") -> str:
     """Keep the shapes and their links to each other; drop comments, metadata, style sheets and everything else.
 
     matplotlib repeats drawn text in comments, and its style sheet would apply to the whole page.
@@ -22,6 +22,7 @@ def inline(svg: bytes, title: str) -> str:
     Args:
         svg: As `drawing.render` made it.
         title: What the picture shows, for screen readers.
+        prefix: Put before every id: two pictures of one page must not share any.
 
     Returns:
         An ``<svg>`` element that scales with its container and refers to nothing outside itself.
@@ -38,6 +39,9 @@ def inline(svg: bytes, title: str) -> str:
     caption = Tree.Element(f"{{{_SVG}}}title", {"id": "figure-title"})
     caption.text = title
     root.insert(0, caption)
+    if prefix:
+        for element in root.iter():
+            _rename(element, prefix)
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
     return Tree.tostring(root, encoding="unicode")
@@ -54,3 +58,13 @@ def _clean(element: Tree.Element) -> None:
             element.set("href", value)
         if name not in _ATTRIBUTES or _FOREIGN.search(value):
             del element.attrib[name]
+
+
+def _rename(element: Tree.Element, prefix: str) -> None:
+    for name, value in element.attrib.items():
+        if name in ("id", "aria-labelledby"):
+            element.set(name, prefix + value)
+        elif name == "href":
+            element.set(name, f"#{prefix}{value.removeprefix('#')}")
+        else:
+            element.set(name, value.replace("url(#", f"url(#{prefix}"))

@@ -1,10 +1,10 @@
-"""The table at the end of a run: a rich one on a terminal, blocks on a narrow one, plain columns in a pipe."""
+"""The table at the end of a run: a rich one on a terminal, as small as it must be, and plain columns in a pipe."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.plain import plain
+from harness.plain import aligned, plain
 from harness.reporting import text, words
 from harness.reporting.comparison import Comparison, Row
 
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NARROW = 110
-"""Columns below which a terminal gets one block a row instead of a table."""
+"""Columns below which what all rows have in common is said once, above the table; where that is not enough, each row
+becomes a block."""
 
 _HEAD = ("Model", "Task", "Metric", "Value", "Interval", "n", "Unscored", "Published", "State", "Sandbox")
 _RIGHT = frozenset({"Value", "n"})
+_ONCE = frozenset({"Task", "Metric", "Published", "State", "Sandbox"})
+"""Columns that need not be repeated where all rows say the same: never a value, its interval, n or what is unscored."""
 
 
 def terminal(comparison: Comparison, console: Console) -> None:
@@ -27,6 +30,7 @@ def terminal(comparison: Comparison, console: Console) -> None:
         comparison: What to print.
         console: Where to; its width and whether it is a terminal decide the form.
     """
+    from rich.cells import cell_len
     from rich.text import Text
 
     def line(told: str, style: str = "") -> None:
@@ -39,10 +43,17 @@ def terminal(comparison: Comparison, console: Console) -> None:
     elif not console.is_terminal:
         for told in _columns(rows):
             line(told)
-    elif console.width < NARROW:
-        _blocks(rows, console)
+    elif console.width >= NARROW:
+        _table(rows, console, _HEAD)
     else:
-        _table(rows, console)
+        varying = tuple(name for name in _HEAD if name not in _ONCE or len({_cell(row, name) for row in rows}) > 1)
+        borders = len(varying)  # a table's columns stand one further apart than plain ones
+        if max(map(cell_len, _columns(rows, varying))) + borders <= console.width:
+            common = [f"{name} {_cell(rows[0], name)}" for name in _HEAD if name not in varying]
+            line(" · ".join(told for told in common if not told.endswith(f" {text.NOTHING}")))
+            _table(rows, console, varying)
+        else:
+            _blocks(rows, console)
     for number, told in enumerate(words.sources(comparison), 1):
         line(f"[{number}] {told}", "dim")
     for note in comparison.notes:
@@ -62,35 +73,28 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.n),
         words.unscored(row),
         "; ".join(words.published(row)) or text.NOTHING,
-        words.state(row),
+        f"{words.state(row)}, {row.truncated} truncated" if row.truncated else words.state(row),
         plain(row.sandbox or text.NOTHING),
     )
 
 
-def _columns(rows: tuple[Row, ...]) -> list[str]:
-    """Aligned columns of plain text, never wrapped, so that `grep` and `awk` see one row a line."""
-    from rich.cells import cell_len
-
-    table = [_HEAD, *(_cells(row) for row in rows)]
-    widths = [max(cell_len(cell) for cell in column) for column in zip(*table, strict=True)]
-    lines = []
-    for cells in table:
-        padded = []
-        for name, cell, width in zip(_HEAD, cells, widths, strict=True):
-            space = " " * (width - cell_len(cell))
-            padded.append(space + cell if name in _RIGHT else cell + space)
-        lines.append("  ".join(padded).rstrip())
-    return lines
+def _cell(row: Row, name: str) -> str:
+    return _cells(row)[_HEAD.index(name)]
 
 
-def _table(rows: tuple[Row, ...], console: Console) -> None:
+def _columns(rows: tuple[Row, ...], head: tuple[str, ...] = _HEAD) -> list[str]:
+    right = [number for number, name in enumerate(head) if name in _RIGHT]
+    return aligned([head, *([_cell(row, name) for name in head] for row in rows)], right)
+
+
+def _table(rows: tuple[Row, ...], console: Console, head: tuple[str, ...]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     whole = {"Value", "Interval", "n", "Metric"}
-    for name in _HEAD:
+    for name in head:
         table.add_column(
             Text(name),
             justify="right" if name in _RIGHT else "left",
@@ -98,8 +102,12 @@ def _table(rows: tuple[Row, ...], console: Console) -> None:
             overflow="fold",
         )
     for row in rows:
-        styles = ["", "", "", "bold", "", "", "yellow" if row.unscored else "", "", "yellow" if row.marks else "", ""]
-        table.add_row(*(Text(cell, style=style) for cell, style in zip(_cells(row), styles, strict=True)))
+        styles = {
+            "Value": "bold",
+            "Unscored": "yellow" if row.unscored else "",
+            "State": "yellow" if row.marks else "",
+        }
+        table.add_row(*(Text(_cell(row, name), style=styles.get(name, "")) for name in head))
     console.print(table)
 
 

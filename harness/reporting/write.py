@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.reporting import drawing, export
+from harness.reporting import drawing, export, radar
 from harness.reporting.comparison import Comparison
 from harness.reporting.html import page
 from harness.reporting.markdown import markdown
@@ -28,8 +28,10 @@ def figure(comparison: Comparison, png: Path, svg: Path) -> None:
 def write(comparison: Comparison, folder: Path) -> list[Path]:
     """Write comparison.md, .html, .png, .svg, .csv and .json into ``folder``, which is made where it is missing.
 
+    Where a judged task has categories, there are radar.png and radar.svg, too.
+
     Everything is rendered and on the disk before the first file is replaced, so that an error leaves what was there.
-    Without a figure (``figure = "none"``) there is no .png and no .svg.
+    Without a figure (``figure = "none"``) there is no .png and no .svg at all.
 
     Returns:
         The files written, in that order.
@@ -39,12 +41,15 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     """
     files = {".md": markdown(comparison).encode()}
     drawn = drawing.render(comparison) if comparison.figure != "none" else None
-    files[".html"] = page(comparison, drawn[1] if drawn else None).encode()
+    rounds = radar.render(comparison) if comparison.figure != "none" else None
+    files[".html"] = page(comparison, drawn[1] if drawn else None, rounds[1] if rounds else None).encode()
     if drawn:
         files[".png"], files[".svg"] = drawn
     files[".csv"] = export.as_csv(comparison).encode()
     files[".json"] = export.as_json(comparison).encode()
     placed = {folder / f"{STEM}{suffix}": content for suffix, content in files.items()}
+    if rounds:
+        placed |= {folder / "radar.png": rounds[0], folder / "radar.svg": rounds[1]}
     _place(placed)
     return list(placed)
 

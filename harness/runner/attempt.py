@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from harness import prompts
-from harness.errors import EngineError, HarnessError, RequestError, StoreError
+from harness.errors import EngineError, HarnessError, RequestError, StoppedError, StoreError
 from harness.runner.grade import Grader
 from harness.runner.job import Job
 from harness.runner.plan import Progress
@@ -17,10 +17,6 @@ from harness.types import Completion, Request, Sample
 
 DEAD_AFTER = 20
 """Connection failures in a row, without one success between, after which the engine counts as gone."""
-
-
-class StoppedError(Exception):
-    """The run is ending: nothing new is asked."""
 
 
 class Line:

@@ -50,10 +50,11 @@ async def run(plan: RunPlan, *, catalog: Catalog, data: DataStore, progress: Pro
     with interrupt.listening(), _rare_collections():
         async with AsyncExitStack() as stack:
             try:
-                lanes = await interrupt.guard(prepare(plan, catalog, data, progress, stack))
+                lanes, refused = await interrupt.guard(prepare(plan, catalog, data, progress, stack))
             except InterruptedRunError:
                 return RunOutcome(cells=(), interrupted=True)
-            return await _run(lanes, plan, catalog, progress, interrupt)
+            outcome = await _run(lanes, plan, catalog, progress, interrupt)
+            return msgspec.structs.replace(outcome, error=refused or outcome.error)
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ async def _run(
         for job in lane.jobs:
             code = 130 if interrupt.first.is_set() else 1 if error is not None else 0
             found = _finish(job, catalog, exit_code=code)
-            for note in closing_notes(job.rule, job.cell, job.scoring):
+            for note in closing_notes(job.rule):
                 progress.note(note)
             cells.append(found)
             progress.finished(found)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from harness import prompts
 from harness.clock import now
-from harness.errors import HarnessError, InstrumentError, JudgeError, SandboxError, StoreError
+from harness.errors import HarnessError, InstrumentError, JudgeError, SandboxError, StoppedError, StoreError
 from harness.redaction import redact
 from harness.runner.job import Rule
 from harness.runner.plan import Progress
+from harness.scorers import UNIT, Scorer, scales
 from harness.store import Cell, RecordError, Scoring
 from harness.types import Completion, ErrorRecord, Sample, Score, Task, Where
 
@@ -38,13 +40,13 @@ class Grader:
         Raises:
             StoreError: The run folder cannot be written.
             InstrumentError: The scorer must not grade.
+            StoppedError: The run is ending, and a judge was not asked.
         """
         try:
             scores = await self._rule.scorer.score(sample, completions)
-            if not scores:
-                raise TypeError(f"scorer {self._rule.task.scorer.name} gave no score")
+            _check(self._rule.task.scorer.name, self._rule.scorer, scores, (sample.id, attempt))
             self._scoring.append(*scores)
-        except InstrumentError:
+        except (InstrumentError, StoppedError):
             raise
         except RecordError as error:
             self._unscored(sample, attempt, "scorer", error.code, str(error))
@@ -60,7 +62,8 @@ class Grader:
             for score in scores:
                 if score.value is None:  # a judge scores each turn apart: one may be missing
                     cause = str(score.detail.get("cause", "unscored"))
-                    self.fail(sample, attempt, score.turn, "judge", cause, f"{score.metric}: no readable verdict")
+                    message = str(score.detail.get("message", "no readable verdict"))
+                    self.fail(sample, attempt, score.turn, "judge", cause, f"{score.metric}: {message}")
                 self._progress.scored(score)
 
     def fail(
@@ -97,6 +100,27 @@ class Grader:
             detail={"cause": code},
         )
         self._scoring.append(score)
+
+
+def _check(name: str, scorer: Scorer, scores: Sequence[Score], key: tuple[str, int]) -> None:
+    """Refuse at its item what no scoring can hold: nothing, another item's scores, a value off its scale.
+
+    Raises:
+        TypeError: There is none, or one is of another sample or attempt.
+        HarnessError: A value lies outside its metric's scale.
+    """
+    if not scores:
+        raise TypeError(f"scorer {name} gave no score")
+    for score in scores:
+        if (score.sample, score.attempt) != key:
+            raise TypeError(f"scorer {name} scored {score.sample}/{score.attempt} when given {key[0]}/{key[1]}")
+        low, high = scales(scorer).get(score.metric, UNIT)
+        if isinstance(score.value, int | float) and not (math.isnan(score.value) or low <= score.value <= high):
+            raise HarnessError(
+                f"scorer {name}: {score.metric} {score.value:g} is outside its scale, {low:g} to {high:g}",
+                "declare `scales` in the scorer, or repair the score",
+                code="scale",
+            )
 
 
 def slices(task: Task, sample: Sample) -> dict[str, str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.catalog import digest, score_id
 from harness.judging.panel import Panel, number_name
-from harness.judging.scorer import JudgeScorer, constant_answers
+from harness.judging.scorer import JudgeScorer
 from harness.runner.job import Rule
 from harness.store import Cell, Scoring
 from harness.types import Completion, Sample, Task
@@ -68,14 +68,9 @@ def forecast(
     return panel.forecast(rule.scorer, items())
 
 
-def closing_notes(rule: Rule, cell: Cell, scoring: Scoring) -> list[str]:
-    """What a person should know of the judging when it ends: flagged answers, replies with several verdicts."""
-    if not isinstance(rule.scorer, JudgeScorer):
-        return []
-    notes = rule.scorer.notes(scoring.rows())
-    first = (cell.completion(*key).text for key in cell.journaled() if key[2] == 0)
-    constant = constant_answers(first)
-    return [*notes, constant] if constant else notes
+def closing_notes(rule: Rule) -> list[str]:
+    """What a person should know of the judging when it ends; what its numbers hide, their report says."""
+    return rule.scorer.notes() if isinstance(rule.scorer, JudgeScorer) else []
 
 
 def _answer(cell: Cell, sample: Sample, attempt: int, turn: int) -> Completion:

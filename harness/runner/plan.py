@@ -61,7 +61,7 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cells: One result per model and task, in the plan's order.
         interrupted: Whether a signal ended it; the same command resumes.
-        error: Why asking a model stopped early (its engine is gone); the same command resumes.
+        error: Why a model was not asked or asking it stopped early, the first of all; the same command resumes.
     """
 
     cells: tuple[CellResult, ...]

@@ -16,14 +16,16 @@ from harness import prompts
 from harness.catalog import Catalog, ask_id, score_id
 from harness.clock import now
 from harness.engines import Engine, open_engine
-from harness.errors import SpecError, StoreError, UsageError
+from harness.errors import EngineError, SpecError, StoreError, UsageError
 from harness.judging.panel import Panel, judged
 from harness.runner import invocation
+from harness.runner.grade import slices
 from harness.runner.interrupt import breakable
 from harness.runner.job import Job, Rule, answered, extent
 from harness.runner.judges import bind, forecast, identify, judge_rule
 from harness.runner.plan import Progress, RunPlan, select, with_k, with_sampling
 from harness.scorers.registry import open_scorer, scorer_version
+from harness.spelling import suggestion
 from harness.store import Cell, cell_path
 from harness.types import DatasetFacts, Manifest, Sample, Task, TaskFacts
 
@@ -51,16 +53,16 @@ class TaskInput:
 
 @dataclass(kw_only=True)
 class Lane:
-    """One model with its jobs; ``judges``: calls to judges that may be in flight beside it."""
+    """One model with its jobs, and the judges of all models."""
 
     engine: Engine
     jobs: list[Job]
-    judges: int = 0
+    panel: Panel
 
 
 async def prepare(
     plan: RunPlan, catalog: Catalog, data: DataStore, progress: Progress, stack: AsyncExitStack
-) -> list[Lane]:
+) -> tuple[list[Lane], EngineError | None]:
     """Check and open everything that a plan needs.
 
     Cheap and common mistakes come first; cells are opened last, so that a failed preparation leaves no empty ones.
@@ -72,6 +74,10 @@ async def prepare(
         progress: Told of what the engines announce.
         stack: Closes engines, scorers and cells.
 
+    Returns:
+        The models to ask, and why the first of the others was given up: of several models, one that cannot be asked
+        (a broken checkpoint, a server that is gone) does not keep the others from their turn.
+
     Raises:
         HarnessError: Whatever is wrong, with its remedy; nothing has been asked.
     """
@@ -80,22 +86,33 @@ async def prepare(
     panel = await stack.enter_async_context(Panel(plan.judge, catalog, data))
     panel.note = progress.note
     inputs = [load_task(task, changed, plan, data, panel) for task, changed in overridden]
-    engines = [await stack.enter_async_context(open_engine(name, plan.engine)) for name in dict.fromkeys(plan.models)]
-    drafts = [[await _draft(engine, one, plan, catalog, progress) for one in inputs] for engine in engines]
+    drafts: dict[Engine, list[_Draft]] = {}
+    refused: list[EngineError] = []
+    for name in dict.fromkeys(plan.models):
+        try:
+            engine = await stack.enter_async_context(open_engine(name, plan.engine))
+            drafts[engine] = [await _draft(engine, one, plan, catalog, progress) for one in inputs]
+        except EngineError as error:
+            refused.append(error)
+            if len(plan.models) > 1:
+                progress.note(str(error))
+    if refused and not drafts:
+        raise refused[0]
     for one in inputs:
         await open_rule(one.rule, one.samples, stack)
     for note in panel.notes:
         progress.note(note)
-    _check_disk(plan.runs, sum(len(one.chosen) for one in inputs) * len(engines) * (plan.attempts or 1))
+    _check_disk(plan.runs, sum(len(one.chosen) for one in inputs) * len(drafts) * (plan.attempts or 1))
     git = await asyncio.to_thread(invocation.git_commit)
-    return [
+    lanes = [
         Lane(
             engine=engine,
             jobs=[await _open(draft, plan, git, stack, panel, progress) for draft in lane],
-            judges=panel.concurrency,
+            panel=panel,
         )
-        for engine, lane in zip(engines, drafts, strict=True)
+        for engine, lane in drafts.items()
     ]
+    return lanes, refused[0] if refused else None
 
 
 def load_task(
@@ -148,9 +165,14 @@ async def open_rule(rule: Rule, samples: Sequence[Sample], stack: AsyncExitStack
     """Open a scorer and let it prove itself.
 
     Raises:
+        SpecError: The task reports a field separately that no record has.
         InstrumentError: It graded a known answer wrongly.
         SandboxError: Code cannot be run safely here.
     """
+    for field in rule.task.slices:
+        if samples and not any(field in slices(rule.task, sample) for sample in samples):
+            hint = suggestion(field, samples[0].record)
+            raise SpecError(f"{rule.task.name}: slices: no record has the field '{field}'", hint)
     rule.scorer = await stack.enter_async_context(rule.scorer)
     await rule.scorer.self_test(samples)
     identify(rule)

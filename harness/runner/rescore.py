@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,11 +12,11 @@ import msgspec
 
 from harness.catalog import Catalog
 from harness.clock import now
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, StoppedError, UsageError
 from harness.judging.panel import JudgeOptions, Panel, with_judge
 from harness.runner import results
 from harness.runner.grade import Grader
-from harness.runner.interrupt import breakable
+from harness.runner.interrupt import Interrupt, InterruptedRunError, breakable
 from harness.runner.job import answered, completions_of, extent
 from harness.runner.judges import bind, closing_notes, forecast
 from harness.runner.plan import Progress, with_k
@@ -64,6 +65,7 @@ async def score(
         UsageError: ``task`` is unknown or of other data.
         StoreError: The cell cannot be read or written, or another process writes it.
         InstrumentError: The scorer failed its self-test.
+        InterruptedRunError: Ctrl-C or SIGTERM; a judge's calls in flight were waited for, and earlier scores stand.
     """
     manifest = Cell.read(cell).manifest
     rules = with_k(catalog.task(task or manifest.task.name), k)
@@ -103,10 +105,10 @@ async def score(
         progress.started(manifest.model.name, rules.name, count.expected, count.expected - len(count.causes))
         grader = Grader(held, scoring, rule, progress)
         left = _left(held, scoring, asked, chosen, attempts)
-        await _grade(grader, left, asked, width(None, panel.concurrency, workers))
+        await _grade(grader, left, asked, width(None, panel.concurrency, workers), panel)
         count = results.tally(held, scoring, asked, chosen, attempts)
         estimates = results.estimate(held, scoring, rules, chosen, attempts, count, scorer=rule.scorer)
-        for note in closing_notes(rule, held, scoring):
+        for note in closing_notes(rule):
             progress.note(note)
         scoring.finish(estimates)
         held.sync()
@@ -116,16 +118,27 @@ async def score(
     return found
 
 
-async def _grade(grader: Grader, units: Iterator[tuple[Sample, int]], asked: Task, window: int) -> None:
-    """Score with a bounded window, so that memory holds a few completions however many there are."""
+async def _grade(grader: Grader, units: Iterator[tuple[Sample, int]], asked: Task, window: int, panel: Panel) -> None:
+    """Score with a bounded window, so that memory holds a few completions however many there are.
+
+    Raises:
+        InterruptedRunError: A signal came; what judges were answering is journaled.
+    """
+    interrupt = Interrupt()
 
     async def worker() -> None:
         for sample, attempt in units:
+            if interrupt.first.is_set():
+                return
             turns = range(completions_of(asked, sample))
             completions = [grader.cell.completion(sample.id, attempt, turn) for turn in turns]
-            await grader.grade(sample, attempt, completions)
+            with contextlib.suppress(StoppedError):
+                await grader.grade(sample, attempt, completions)
 
-    await pool(worker, window)
+    with interrupt.listening():
+        await pool(worker, window, interrupt, panel.stop)
+    if interrupt.first.is_set():
+        raise InterruptedRunError
 
 
 def _left(

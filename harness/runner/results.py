@@ -13,7 +13,7 @@ from harness.judging.outcome import Counted
 from harness.judging.scorer import JudgeScorer
 from harness.runner.grade import slices
 from harness.runner.job import answered
-from harness.scorers import Scorer
+from harness.scorers import UNIT, Scorer, scales
 from harness.store import Cell, Scoring
 from harness.types import CellResult, Estimate, Manifest, PublishedNumber, Sample, State, Task
 
@@ -67,7 +67,7 @@ def estimate(
     attempts: int,
     count: Tally,
     *,
-    scorer: Scorer | None = None,
+    scorer: Scorer,
 ) -> tuple[Estimate, ...]:
     """Estimate the headline metric of ``task`` over these samples, then every other metric that its scorer gave.
 
@@ -81,7 +81,8 @@ def estimate(
         items = [sample.id for sample in samples]
         counted = Counted(items=items, attempts=attempts, causes=count.causes, truncated=truncated, slices_of=slices_of)
         return scorer.estimates(scoring.rows(), counted)
-    scores = scoring.scores()
+    scores = [stats.essential(score) for score in scoring.rows()]
+    declared = scales(scorer)
     others = {score.metric for score in scores if score.value is not None} - {task.metric}
     return tuple(
         found
@@ -95,6 +96,7 @@ def estimate(
             errors=count.causes,
             truncated=truncated,
             slices=task.slices,
+            scale=declared.get(metric, UNIT),
             slices_of={sample.id: slices(task, sample) for sample in samples} if task.slices else None,
         )
     )

@@ -33,8 +33,9 @@ async def ask(
                 _tell(job)
         return await drive(
             pending,
+            lane.panel,
             concurrency=engine.concurrency,
-            window=width(plan.window, engine.concurrency + lane.judges, plan.workers),
+            window=width(plan.window, engine.concurrency + lane.panel.concurrency, plan.workers),
             interrupt=interrupt,
             progress=progress,
         )

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-from harness.errors import EngineError
-from harness.runner.attempt import Attempts, Line, StoppedError
+from harness.errors import EngineError, StoppedError
+from harness.judging.panel import Panel
+from harness.runner.attempt import Attempts, Line
 from harness.runner.interrupt import GRACE_SECONDS, Interrupt
 from harness.runner.job import Job
 from harness.runner.plan import Progress
@@ -27,7 +28,7 @@ def width(window: int | None, concurrency: int, workers: int | None) -> int:
 
 
 async def drive(
-    jobs: Sequence[Job], *, concurrency: int, window: int, interrupt: Interrupt, progress: Progress
+    jobs: Sequence[Job], panel: Panel, *, concurrency: int, window: int, interrupt: Interrupt, progress: Progress
 ) -> EngineError | None:
     """Carry every unit of work of a model's jobs through.
 
@@ -36,9 +37,10 @@ async def drive(
 
     Args:
         jobs: The model's cells; their samples are asked one cell after the other.
+        panel: Their judges.
         concurrency: Requests in flight, at most.
         window: Units in work at once.
-        interrupt: A first signal stops launching, and cancels after a grace.
+        interrupt: After a first signal no request starts, to the engine or a judge; a grace later all is cancelled.
         progress: Who is told.
 
     Returns:
@@ -51,6 +53,10 @@ async def drive(
     line = Line(concurrency)
     attempts = Attempts(line, progress)
     units = _units(jobs)
+
+    def stop() -> None:
+        line.stopping = True
+        panel.stop()
 
     async def worker() -> None:
         for skipped, unit in enumerate(units):
@@ -68,35 +74,42 @@ async def drive(
                 line.stopping = True  # at once: the others must not ask what cannot be kept
                 raise
 
-    workers = [asyncio.create_task(worker()) for _ in range(window)]
-    finished = asyncio.gather(*workers)
     try:
-        await _until_done(finished, line, interrupt)
+        await pool(worker, window, interrupt, stop)
     except EngineError as error:
         return error
+    return None
+
+
+async def pool(
+    worker: Callable[[], Coroutine[Any, Any, None]],
+    size: int,
+    interrupt: Interrupt | None = None,
+    stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Run ``size`` workers to their end; the first that fails ends the others, and its error is raised.
+
+    Args:
+        worker: Works until nothing is left, or until ``stop`` was called.
+        size: How many of them work at once.
+        interrupt: After a first signal ``stop`` is called; a grace later, or after a second one, all is cancelled.
+            None: nobody listens.
+        stop: Lets nothing new begin.
+    """
+    workers = [asyncio.create_task(worker()) for _ in range(size)]
+    finished = asyncio.gather(*workers)
+    try:
+        await _until_done(finished, stop, interrupt or Interrupt())
     finally:
-        line.stopping = True
         for task in workers:
             task.cancel()
         await asyncio.wait(workers)
         finished.cancel()
         with contextlib.suppress(BaseException):
             finished.exception()
-    return None
 
 
-async def pool(worker: Callable[[], Coroutine[Any, Any, None]], size: int) -> None:
-    """Run ``size`` workers to their end; the first that fails ends the others, and its error is raised."""
-    workers = [asyncio.create_task(worker()) for _ in range(size)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.wait(workers)
-
-
-async def _until_done(finished: asyncio.Future[Any], line: Line, interrupt: Interrupt) -> None:
+async def _until_done(finished: asyncio.Future[Any], stop: Callable[[], None], interrupt: Interrupt) -> None:
     """Wait for the workers; after a signal only for what is in flight, and not for long."""
     signals: list[asyncio.Future[Any]] = [
         asyncio.ensure_future(interrupt.first.wait()),
@@ -105,7 +118,7 @@ async def _until_done(finished: asyncio.Future[Any], line: Line, interrupt: Inte
     try:
         await asyncio.wait({finished, signals[0]}, return_when=asyncio.FIRST_COMPLETED)
         if not finished.done():
-            line.stopping = True
+            stop()
             await asyncio.wait({finished, signals[1]}, timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if finished.done():
             finished.result()

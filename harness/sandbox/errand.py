@@ -57,7 +57,7 @@ class Errand:
     Args:
         number: What it is called.
         clocks: Makes the clocks of its processes, which began at the given time of `time.monotonic`.
-        overfull: Says whether the scratch folder is.
+        overfull: Says whether the processes have overfilled the scratch folder.
         look: Is called before the clocks are looked at.
         lost: Is called when the zygote does not answer.
     """
@@ -66,7 +66,7 @@ class Errand:
         self,
         number: int,
         clocks: Callable[[Sequence[int], float], Clocks],
-        overfull: Callable[[], bool],
+        overfull: Callable[[Sequence[int]], bool],
         look: Callable[[], object] | None,
         lost: Callable[[], None],
     ) -> None:
@@ -101,6 +101,7 @@ class Errand:
             return
         if self._timer is not None:
             self._timer.cancel()
+        self._pids = pids
         self.clocks = self._make_clocks(pids, self.began)
         self._kill = kill
         self._patrol()
@@ -112,7 +113,7 @@ class Errand:
         if self._look is not None:
             self._look()
         try:
-            self.limit = clocks.spent() or ("disk" if self._overfull() else None) or clocks.crowded()
+            self.limit = clocks.spent() or ("disk" if self._overfull(self._pids) else None) or clocks.crowded()
         except SandboxError as error:
             self.failure = error
         if self.limit is not None or self.failure is not None:

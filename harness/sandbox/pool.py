@@ -66,12 +66,14 @@ class Sandbox:
         self.workers = workers or processors
         self._candidates = candidates(level or os.environ.get("HARNESS_SANDBOX") or None, unsafe=unsafe)
         self.level = self._candidates[0]
+        self.refusals: list[str] = []
+        """Why the levels before `level` are not used."""
         self._all: list[Worker] = []
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
         remove_abandoned()
-        refusals = []
+        self.refusals = []
         for candidate in self._candidates:
             self.level = candidate
             try:
@@ -80,14 +82,14 @@ class Sandbox:
                     await self._try_canary()
             except SandboxError as error:
                 self._stop()
-                refusals.append(f"{candidate}: {error.message}")
+                self.refusals.append(f"{candidate}: {error.message}")
             except BaseException:
                 self._stop()
                 raise
             else:
                 return self
         raise SandboxError(
-            f"no jail holds on this machine: {'; '.join(refusals)}",
+            f"no jail holds on this machine: {'; '.join(self.refusals)}",
             "use a kernel with Landlock and seccomp, or accept the risk with --unsafe-exec",
             code="canary",
         )

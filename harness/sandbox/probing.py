@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import HarnessError
+from harness.sandbox import bwrap
 from harness.sandbox.inside import jail
 from harness.sandbox.pool import Sandbox
 
@@ -19,7 +20,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         level: ``bwrap`` or ``landlock``, or None where untrusted code is refused.
-        reason: Why it is refused; empty where it is not.
+        reason: Why it is refused, or why a better level is not used; empty where it is the best.
         facts: Kernel, architecture, Landlock version.
     """
 
@@ -32,11 +33,12 @@ def probe() -> Probe:
     """Start one worker, set the canary on it, and say what holds."""
     facts = {"kernel": platform.release(), "machine": platform.machine(), "landlock_abi": jail.landlock_abi()}
 
-    async def attempt() -> str:
+    async def attempt() -> Probe:
         async with Sandbox(workers=1) as sandbox:
-            return sandbox.level
+            missing = [] if sandbox.level == "bwrap" or bwrap.installed() else ["bwrap: bubblewrap is not installed"]
+            return Probe(level=sandbox.level, reason="; ".join(missing + sandbox.refusals), facts=facts)
 
     try:
-        return Probe(level=asyncio.run(attempt()), reason="", facts=facts)
+        return asyncio.run(attempt())
     except HarnessError as error:
         return Probe(level=None, reason=str(error), facts=facts)

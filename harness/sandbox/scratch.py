@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ FIRST_USER: Final = 1_000_000_000
 an ordinary user, shares their limits or can reach them."""
 NOBODY: Final = 65534
 _BLOCK: Final = 512
+_MOST_MAPPINGS: Final = 1 << 20
+"""Bytes of the kernel's list of a process's mappings: ten thousand of them, where numpy and threads need hundreds."""
 _PREFIX: Final = "harness-scratch-"
 _REMOVING_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 60.0
@@ -44,26 +47,62 @@ class Scratch:
                 return user
         return None
 
-    def overfull(self) -> bool:
-        """Whether a program has put more into it than it may; looks no further than it must."""
-        folders, size, count = [self.seen], 0, 0
+    def overfull(self, pids: Iterable[int]) -> bool:
+        """Whether these processes have put more into it than they may, or hide it; looks no further than it must."""
+        # Where it is a file system of its own, that bounds files without a name too.
+        size = sum(_unnamed(pid, self.path) for pid in pids) if self.seen == self.path else 0
+        folders, count = [self.seen], 0
         while folders:
-            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    with contextlib.suppress(OSError):
-                        found = entry.stat(follow_symlinks=False)
-                        size += found.st_blocks * _BLOCK
-                        count += 1
-                        if stat.S_ISDIR(found.st_mode):
-                            folders.append(entry.path)
-                    if size > MAX_BYTES or count > MAX_FILES:
-                        return True
-        return False
+            folder = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        with contextlib.suppress(FileNotFoundError):
+                            found = entry.stat(follow_symlinks=False)
+                            size += found.st_blocks * _BLOCK
+                            count += 1
+                            if stat.S_ISDIR(found.st_mode):
+                                folders.append(entry.path)
+                        if size > MAX_BYTES or count > MAX_FILES:
+                            return True
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                # Closed to us, or deeper than a path can say: it is filled unseen. (The folder itself may end first.)
+                if folder != self.seen:
+                    return True
+        return size > MAX_BYTES
 
     def remove(self) -> None:
         """Remove it and all that is in it."""
         remove_tree(self.path)
         os.close(self._lock)
+
+
+def _unnamed(pid: int, place: str) -> int:
+    """Bytes on the disk of files below a folder that have no name any more, but are open or mapped by a process.
+
+    One with so many mappings that looking through them would take long counts as having filled it.
+    """
+    sizes: dict[int, int] = {}
+    mapped = 0
+    with contextlib.suppress(OSError):
+        device = Path(place).stat().st_dev
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found = descriptor.stat()
+                if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == device:
+                    sizes[found.st_ino] = found.st_blocks * _BLOCK
+        with Path(f"/proc/{pid}/maps").open("rb") as file:
+            listed = file.read(_MOST_MAPPINGS + 1)
+        if len(listed) > _MOST_MAPPINGS:
+            return MAX_BYTES + 1
+        inside = f" {place}/".encode()
+        for line in listed.splitlines():
+            if line.endswith(b" (deleted)") and inside in line:
+                first, last = (int(address, 16) for address in line.partition(b" ")[0].split(b"-"))
+                mapped += last - first
+    return max(sum(sizes.values()), mapped)
 
 
 def remove_abandoned() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, Self
 
 from harness.types import Completion, Sample, Score, Task
 
 
 class Scorer(Protocol):
-    """Grades the completions of one sample and attempt. Use as an async context; bound to one task."""
+    """Grades the completions of one sample and attempt. Use as an async context; bound to one task.
+
+    A scorer whose metrics are not all between 0 and 1 also has ``scales``: metric -> lowest and highest value.
+    """
 
     version: ClassVar[int]
     """Raised whenever a verdict can change; part of the ``score_id``."""
@@ -32,10 +35,20 @@ class Scorer(Protocol):
             completions: The attempt's turns in order (for likelihoods: the choices).
 
         Returns:
-            One score per metric. The model's fault is value 0 with its reason; raising `SandboxError` (or any
-            other `HarnessError`) means the instrument's fault, and the runner records it as unscored.
+            One score per metric, with values within its scale. The model's fault is value 0 with its reason; raising
+            `SandboxError` (or any other `HarnessError`) means the instrument's fault, and the runner records it as
+            unscored.
         """
         ...
 
 
-__all__ = ["Completion", "Sample", "Score", "Scorer", "Task"]
+def scales(scorer: Scorer) -> Mapping[str, tuple[float, float]]:
+    """What a scorer declares of its metrics' scales; a metric that is not in it is between 0 and 1."""
+    declared: Mapping[str, tuple[float, float]] = getattr(scorer, "scales", {})
+    return declared
+
+
+UNIT = (0.0, 1.0)
+"""Scale of a metric that declares none."""
+
+__all__ = ["UNIT", "Completion", "Sample", "Score", "Scorer", "Task", "scales"]

@@ -5,8 +5,8 @@ scipy and numpy do what they do (quantiles, resampling); only what they lack is 
 
 from __future__ import annotations
 
-from harness.stats.estimate import estimate
+from harness.stats.estimate import essential, estimate
 from harness.stats.intervals import bootstrap_mean, clustered_mean, wilson
 from harness.stats.passk import pass_at_k
 
-__all__ = ["bootstrap_mean", "clustered_mean", "estimate", "pass_at_k", "wilson"]
+__all__ = ["bootstrap_mean", "clustered_mean", "essential", "estimate", "pass_at_k", "wilson"]

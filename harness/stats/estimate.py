@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,11 +23,26 @@ ANSWER_METRICS = frozenset({"correct"})
 UNKNOWN_SLICE = "unknown"
 """Slice value of an item that has no score to tell its slice and is not in ``slices_of``."""
 
+_LONG = 64
+
 MISSING = "missing"
 """Cause of an attempt that has neither a score nor a recorded error."""
 
 Key = tuple[str, int]
 """Sample and attempt."""
+
+
+def essential(score: Score) -> Score:
+    """The part of a score that `estimate` reads, for holding many: no texts, but of an answer what it votes for.
+
+    A long answer becomes its digest: which answers are the same is all that counts.
+    """
+    answer = None
+    if score.metric in ANSWER_METRICS and (cast := vote(score)) is not None:
+        answer = cast[0]
+        if answer is not None and len(answer) > _LONG:
+            answer = hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()
+    return msgspec.structs.replace(score, extracted=answer, expected=None, detail={})
 
 
 class _Item(msgspec.Struct, frozen=True):

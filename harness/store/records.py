@@ -37,32 +37,35 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
         plain = msgspec.to_builtins(value, str_keys=True)
         return json.dumps(plain, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
     except (TypeError, ValueError, RecursionError, NotImplementedError) as error:
-        raise RecordError(
-            f"a {type(value).__name__} cannot be written as JSON: {error}",
-            "this is a fault of the scorer or engine that made the record; please report it",
-        ) from error
+        raise _unwritable(value, error) from error
 
 
 def encode(record: msgspec.Struct) -> bytes:
-    """Encode one record as a whole line, newline included.
+    """Encode one record as a whole line, newline included, that `decode` will take.
+
+    Structs check no types when they are made, so a plug-in may have put anything into one.
 
     Raises:
-        RecordError: The record has no faithful JSON form.
+        RecordError: The record has no faithful JSON form, or a field of the wrong type.
     """
-    return _quick(record) or dumps(record).encode("ascii") + b"\n"
+    try:
+        plain = msgspec.to_builtins(record, str_keys=True)
+        msgspec.convert(plain, type(record))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError, NotImplementedError) as error:
+        raise _unwritable(record, error) from error
+    return _quick(plain) or dumps(record).encode("ascii") + b"\n"
 
 
-def _quick(record: msgspec.Struct) -> bytes | None:
+def _quick(plain: dict[str, Any]) -> bytes | None:
     """The line by msgspec's encoder, three times as fast; None unless it is sure to say the same.
 
     It would write a NaN as null and leave what is not ASCII as it is, so only flat records of finite numbers and ASCII
     texts are left to it.
     """
+    for value in plain.values():
+        if (type(value) is float and not math.isfinite(value)) or (type(value) in (dict, list) and value):
+            return None
     try:
-        plain = msgspec.to_builtins(record, str_keys=True)
-        for value in plain.values():
-            if (type(value) is float and not math.isfinite(value)) or (type(value) in (dict, list) and value):
-                return None
         line = _encode(plain)
     except (TypeError, ValueError, RecursionError, NotImplementedError):
         return None  # the other way says what is wrong
@@ -106,6 +109,13 @@ def damaged(path: Path, number: int, error: Exception, *, derived: bool = False)
     if derived:
         remedy = f"the file is derived: remove the line ({fix}) or the file and run the same command again"
     return StoreError(f"{path}:{number}: not a record of this journal ({error})", remedy, code="damaged")
+
+
+def _unwritable(value: Any, error: Exception) -> RecordError:
+    return RecordError(
+        f"a {type(value).__name__} cannot be written as JSON: {error}",
+        "this is a fault of the scorer or engine that made the record; please report it",
+    )
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -100,21 +100,6 @@ class Scoring:
         if all(score.value is not None for score in scores):
             self._attempts.update((score.sample, score.attempt) for score in scores)
 
-    def scores(self) -> Sequence[Score]:
-        """Return all scores so far without their texts (extracted, expected, detail), for the statistics."""
-        return [
-            Score(
-                sample=score.sample,
-                attempt=score.attempt,
-                turn=score.turn,
-                metric=score.metric,
-                value=score.value,
-                reason=score.reason,
-                slices=score.slices,
-            )
-            for score in records(self._journal.path, Score, derived=True)
-        ]
-
     def rows(self) -> Iterator[Score]:
         """Stream all scores so far as they were journaled, with their texts and details."""
         return records(self._journal.path, Score, derived=True)

@@ -222,7 +222,8 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
         template: Digest of the checkpoint's chat template.
         chat_format: The format used in this cell.
         declared: What an endpoint says about itself (URL, served name, stable part of its model entry). Of a
-            checkpoint: its ``quick`` identity, which names the cell, and the digest of its ``config``.
+            checkpoint: its ``quick`` identity, which names the cell, the digest of its ``config``, and that of a
+            ``lora`` adapter.
     """
 
     name: str
@@ -235,11 +236,12 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
 
 
 class EngineFacts(Fact, frozen=True, kw_only=True):
-    """Which engine answered: name, version and, where we started a server, the command."""
+    """Which engine answered: name, version and, where we started servers, their command and how many there were."""
 
     name: str
     version: str = ""
     command: str | None = None
+    replicas: int | None = None
 
 
 class Invocation(Fact, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ Stage = Literal["reply", "continuation", "program"]
 PASS_METRICS = frozenset({"pass", "base", "plus"})
 """Item metrics of 0 and 1 that are estimated as pass@k (``plus`` -> ``plus@1``)."""
 
-RATE_METRICS = PASS_METRICS | {"correct", "win", "won", "tied", "lost", "discrete_win", "lc_win", "acc", "acc_norm"}
+_PAIR_METRICS = {"win", "won", "tied", "lost", "contradicting", "discrete_win", "lc_win"}
+RATE_METRICS = PASS_METRICS | _PAIR_METRICS | {"correct", "maj", "acc", "acc_norm"}
 """Item metrics between 0 and 1, which people read in percent; any other is shown on its own scale."""
 
 

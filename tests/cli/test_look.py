@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,3 +147,63 @@ def test_doctor(harness: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert found["sandbox"]["level"] in {"bwrap", "landlock", None}
     assert {"reference", "replay", "openai"} <= set(found["engines"])
     assert "gsm8k/wizardmath-cot" in found["data"]
+
+
+def _document(command: Command, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
+    """What a command prints with ``--json``: nothing else is on stdout, and the five common keys are there."""
+    assert command(*arguments, "--json") == code
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert {"format", "status", "exit", "cells", "error"} <= set(found)
+    assert (found["format"], found["exit"], found["error"] is None) == (1, code, code == 0)
+    return found
+
+
+def test_documents_of_the_catalog(
+    harness: Command, capitals: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (capitals / "tasks" / "capitals" / "broken.toml").write_text('version = "one"\n')
+    tasks = {row["task"]: row for row in _document(harness, capsys, "list", "tasks")["tasks"]}
+    assert tasks["capitals/plain"] == {
+        "task": "capitals/plain",
+        "version": 1,
+        "items": 4,
+        "title": "Capitals of four countries",
+    }
+    assert "broken.toml" in tasks["capitals/broken"]["problem"]
+    for kind in ("suites", "judges", "models", "reports"):
+        assert _document(harness, capsys, "list", kind)[kind]
+    asked = _document(harness, capsys, "show", "task", "capitals/plain")["task"]
+    assert asked["first"]["requests"][0]["prompt"] == "What is the capital of France?"
+    assert asked["data"][0]["name"] == "capitals"
+    assert len(asked["ask_spec"]) == len(asked["score_spec"]) == 64
+    references = _document(harness, capsys, "check", "capitals/plain")["references"]
+    assert (references["checked"], references["unexpected"]) == (4, [])
+
+
+def test_documents_of_data(harness: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    (listed,) = _document(harness, capsys, "data", "list", "capitals/plain")["files"]
+    assert (listed["data"], listed["records"], listed["from"] is not None) == ("capitals", 4, True)
+    (fetched,) = _document(harness, capsys, "data", "fetch", "capitals/plain")["files"]
+    assert Path(fetched["path"]).is_file()
+    (verified,) = _document(harness, capsys, "data", "verify", "capitals/plain")["files"]
+    assert (verified["state"], verified["sha256"]) == ("ok", listed["sha256"])
+    failed = _document(harness, capsys, "data", "fetch", "gsm8k/wizardmath-cot", "--offline", code=1)
+    assert failed["files"][0]["state"] == "failed"
+    assert failed["error"]["remedy"]
+
+
+def test_documents_of_runs(harness: Command, cell: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = _document(harness, capsys, "show", str(cell))["run"]
+    assert run["manifest"] == json.loads((cell / "manifest.json").read_text())
+    assert run["scorings"][0]["estimates"][0]["metric"] == "correct"
+    item = _document(harness, capsys, "show", str(cell), "japan")["item"]
+    (line,) = [
+        row
+        for row in map(json.loads, (cell / "completions.jsonl").read_text().splitlines())
+        if row["sample"] == "japan"
+    ]
+    assert item["completions"] == [line]
+    assert [score["value"] for score in item["scores"]] == [1.0]
+    written = _document(harness, capsys, "report", "--out", "out")
+    assert [row["n"] for row in written["comparison"]["rows"]] == [4]
+    assert all(Path(path).is_file() for path in written["wrote"])

@@ -105,7 +105,7 @@ class Server:
     usage: bool = True
     version: str | None = "0.32.0"
     listed: bool = True
-    rendered: str = "<|im_start|>assistant\n"
+    rendered: str | None = "<|im_start|>assistant\n"
     delay: float = 0.0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -133,6 +133,8 @@ class Server:
             text = body["prompt"] if "prompt" in body else " ".join(one["content"] for one in body["messages"])
             tokens = self.split(text)
             return web.json_response({"count": len(tokens), "tokens": list(range(len(tokens)))})
+        if path == "/detokenize" and self.rendered is None:
+            return web.Response(status=503)
         if path == "/detokenize" and self.tokenizer:
             return web.json_response({"prompt": self.rendered})
         if path in ("/v1/completions", "/v1/chat/completions"):

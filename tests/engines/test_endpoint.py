@@ -174,6 +174,11 @@ async def test_a_port_where_nothing_listens(closed_port: int) -> None:
         await Endpoint(f"http://127.0.0.1:{closed_port}/v1#m", EngineOptions()).__aenter__()
 
 
+async def test_https_to_a_plain_server(server: Server) -> None:
+    with pytest.raises(EngineError, match=r"over https .* write http://127\.0\.0\.1"):
+        await Endpoint(server.url.replace("http:", "https:"), OPTIONS).__aenter__()
+
+
 async def test_a_url_that_is_no_such_server(server: Server) -> None:
     url = server.url.replace("/v1", "/v2")
     with pytest.raises(EngineError, match="no list of models"):
@@ -209,11 +214,11 @@ async def test_api_must_fit(server: Server) -> None:
     with pytest.raises(UsageError, match="--concurrency 0"):
         Endpoint(server.url, EngineOptions(concurrency=0))
     async with Endpoint(server.url, EngineOptions(api="chat")) as engine:
-        with pytest.raises(EngineError, match="leave out --api"):
+        with pytest.raises(UsageError, match="leave out --api"):
             await engine.prepare(make_task(), make_samples(), "alpaca")
         await engine.prepare(make_task(), make_samples(), "tokenizer")
     async with Endpoint(server.url, EngineOptions(api="completions")) as engine:
-        with pytest.raises(EngineError, match="--api completions"):
+        with pytest.raises(UsageError, match="--api completions"):
             await engine.prepare(make_task(), make_samples(), "tokenizer")
         pinned = make_task(prompt=Prompt(turns=("{question}",), template="Q: {instruction}"))
         await engine.prepare(pinned, make_samples(), "tokenizer")
@@ -282,6 +287,13 @@ async def test_a_template_that_opens_reasoning(server: Server) -> None:
     async with prepared(server.url, chat=True) as engine:
         answer = await engine.ask(generate(None))
     assert (answer.text, answer.reasoning) == ("", "It never en")
+
+
+async def test_a_server_too_busy_to_tell_is_not_guessed_at(server: Server) -> None:
+    server.rendered = None
+    async with Endpoint(server.url, EngineOptions(tries=1)) as engine:
+        with pytest.raises(EngineError, match="http-503"):
+            await engine.prepare(make_task(), (), "tokenizer")
 
 
 async def test_a_prompt_that_opens_reasoning(server: Server, engine: Endpoint) -> None:
@@ -374,7 +386,7 @@ async def test_a_server_that_cannot_echo(server: Server) -> None:
     with pytest.raises(EngineError, match="echo is not supported"):
         async with prepared(server.url, **CHOICES):
             pass
-    with pytest.raises(EngineError, match="log-likelihoods need /v1/completions"):
+    with pytest.raises(UsageError, match="log-likelihoods need /v1/completions"):
         async with prepared(server.url, options=EngineOptions(api="chat"), **CHOICES):
             pass
 

@@ -17,6 +17,7 @@ from harness.catalog import Catalog
 from harness.datasets import DataStore
 from harness.engines import EngineOptions
 from harness.judging.panel import JudgeOptions
+from harness.reporting import compare
 from harness.runner import RunOutcome, RunPlan
 from harness.store import Cell, CellView
 from harness.types import CellResult, Completion, ErrorRecord, Score
@@ -263,6 +264,10 @@ class Bench:
 
     def view(self, result: CellResult) -> CellView:
         return Cell.read(Path(result.path))
+
+    def noted(self, result: CellResult) -> str:
+        """What the run's report says beside its numbers."""
+        return "\n".join(compare([self.view(result)], (), ()).notes)
 
     def scores(self, result: CellResult) -> list[Score]:
         assert result.score_id is not None

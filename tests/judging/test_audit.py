@@ -14,7 +14,7 @@ from aiohttp import web
 from harness.catalog import Catalog
 from harness.datasets import DataStore
 from harness.engines import EngineOptions
-from harness.errors import HarnessError
+from harness.errors import DataError, HarnessError
 from harness.judging import audit, evidence
 from harness.judging.calibrate import ask_llmbar
 from harness.judging.panel import JudgeOptions
@@ -45,12 +45,41 @@ def test_agreement_with_people_is_reported(mirror: Path) -> None:
     judge = Catalog.load().judge("mt-bench/pair-v2")
     lines = evidence.examine(judge, [folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
     found = {line.name: (round(100 * (line.value or 0), 2), line.n) for line in lines}
-    assert found["turn 1, judge and experts, with ties"] == (65.97, 1343)
-    assert found["turn 2, judge and experts, without ties"] == (84.61, 864)
-    against = evidence.calibration([folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
+    assert found["turn 1, judge and people, with ties"] == (65.97, 1343)
+    assert found["turn 2, judge and people, without ties"] == (84.61, 864)
+    against = evidence.calibration(judge, [folder / "gpt4_pair.jsonl.gz"], folder / "human.jsonl.gz")
     assert against is not None
     assert 0.8 < (against.sensitivity.value or 0) < 1
     assert 0.8 < (against.specificity.value or 0) < 1
+
+
+def test_votes_as_others_write_them(tmp_path: Path) -> None:
+    """A judge's whole judgments instead of labels; voters by any name, turns as text or not at all, kinds of tie."""
+    winners = ["model_a", "model_b", "tie (bothbad)", "model_a"]
+    votes = [
+        {"question_id": str(81 + n), "model_a": "x", "model_b": "m", "winner": winner, "judge": f"annotator_{n}"}
+        for n, winner in enumerate(winners)
+    ]
+    votes[1]["turn"] = "1"
+    (tmp_path / "votes.json").write_text(json.dumps(votes))
+    games = [("[[B]]", "[[A]]"), ("[[B]]", "[[A]]"), ("[[A]]", "[[A]]"), ("?", "[[A]]")]
+    judgments = [
+        {"question_id": 81 + n, "model_1": "m", "model_2": "x", "turn": 1, "g1_judgment": one, "g2_judgment": two}
+        for n, (one, two) in enumerate(games)
+    ]
+    (tmp_path / "pair.json").write_text(json.dumps(judgments))
+    judge = Catalog.load().judge("mt-bench/pair-v2")
+    lines = evidence.examine(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
+    found = {line.name: (line.value, line.n) for line in lines}
+    assert found["turn 1, judge and people, with ties"] == (pytest.approx(2 / 3), 3)  # x wins 81, both tie 83
+    assert found["turn 1, judge and people, without ties"] == (0.5, 2)
+    against = evidence.calibration(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
+    assert against is not None
+    assert (against.sensitivity.n, against.specificity.n) == (1, 1)
+    for wrong in ({"winner": "x"}, {"winner": None}, {"model_b": None}):
+        (tmp_path / "votes.json").write_text(json.dumps([{**votes[0], **wrong}]))
+        with pytest.raises(DataError, match=r"votes\.json: item 0: .*(winner|model_b)"):
+            evidence.examine(judge, [tmp_path / "pair.json"], tmp_path / "votes.json")
 
 
 def test_position_bias_of_reviews_in_both_orders(mirror: Path) -> None:
@@ -86,16 +115,61 @@ def test_a_corrected_rate_undoes_known_errors() -> None:
     assert found.high - found.low > 0.062  # wider than the test's own error would make it
 
 
-def test_a_corrected_rates_interval_covers_test_and_calibration_error() -> None:
+def errors(q1: float, m1: int, q0: float, m0: int) -> audit.Confusion:
+    return audit.Confusion(sensitivity=audit.rate(q1 * m1, m1), specificity=audit.rate(q0 * m0, m0))
+
+
+@pytest.mark.parametrize(
+    ("p", "q0", "q1", "n", "m0", "m1", "low", "high"),
+    [
+        # What the authors' llm_judge_reporting.confidence_interval says at alpha 0.05, as published in
+        # jansim/LLM-judge-repoRting@8ce7be2 tests/testthat/fixtures/confidence_interval.csv.
+        (0.4, 0.7, 0.9, 1000, 200, 200, 0.05635072484160894, 0.2627330257859588),
+        (0.5, 0.8, 0.8, 500, 100, 100, 0.3799746588561528, 0.6200253411438469),
+        (0.62, 0.85, 0.93, 2000, 150, 350, 0.5544774781496563, 0.6456327845409667),
+        (0.05, 0.9, 0.9, 1000, 200, 200, 0.0, 0.0),
+        (0.0, 1.0, 1.0, 50, 10, 10, 0.0, 0.09568563633822108),
+        (1.0, 1.0, 1.0, 50, 10, 10, 0.9043143636617791, 1.0),
+    ],
+)
+def test_corrected_rates_equal_the_authors_own(
+    p: float, q0: float, q1: float, n: int, m0: int, m1: int, low: float, high: float
+) -> None:
+    found = audit.corrected_rate(p * n, n, errors(q1, m1, q0, m0))
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+    assert found.value == pytest.approx(min(1.0, max(0.0, (p + q0 - 1) / (q0 + q1 - 1))))
+
+
+@pytest.mark.parametrize(
+    ("truth", "q1", "q0", "n", "m1", "m0"),
+    [
+        (0.35, 0.85, 0.75, 500, 80, 120),
+        (0.5, 0.7, 0.9, 805, 50, 50),
+        (0.1, 0.9, 0.9, 200, 30, 300),
+        (0.9, 0.8, 0.6, 160, 200, 200),
+        (0.65, 0.95, 0.95, 5000, 40, 40),  # nearly all of the error is the calibration's
+        (0.6, 0.85, 0.85, 40, 5000, 5000),  # nearly all of it is the test's
+    ],
+)
+def test_a_corrected_rates_interval_covers_test_and_calibration_error(
+    truth: float, q1: float, q0: float, n: int, m1: int, m0: int
+) -> None:
+    """Simulated judges with known errors: 95 % intervals hold the true rate in about 95 of 100 evaluations."""
     draw = np.random.default_rng(3)
-    truth, q1, q0, covered, tries = 0.35, 0.85, 0.75, 0, 400
-    for _ in range(tries):
-        judged = int(draw.binomial(500, truth * q1 + (1 - truth) * (1 - q0)))
-        hits, rejections = int(draw.binomial(80, q1)), int(draw.binomial(120, q0))
-        pairs = [(True, place < hits) for place in range(80)] + [(False, place >= rejections) for place in range(120)]
-        found = audit.corrected_rate(judged, 500, audit.confusion(pairs))
+    tries = 2000
+    judged = draw.binomial(n, truth * q1 + (1 - truth) * (1 - q0), tries)
+    hits, rejections = draw.binomial(m1, q1, tries), draw.binomial(m0, q0, tries)
+    covered = 0
+    for positives, hit, rejected in zip(judged, hits, rejections, strict=True):
+        found = audit.corrected_rate(int(positives), n, errors(hit / m1, m1, rejected / m0, m0))
         covered += found.low <= truth <= found.high
-    assert 0.92 <= covered / tries <= 0.985
+    assert 0.935 <= covered / tries <= 0.985
+
+
+def test_too_few_labels_correct_nothing() -> None:
+    # better than chance by its counts, and not once each has one more success and failure
+    with pytest.raises(HarnessError, match="too few labelled items"):
+        audit.corrected_rate(5, 10, errors(0.25, 4, 1.0, 1))
 
 
 def test_a_judge_no_better_than_chance_corrects_nothing() -> None:

@@ -95,3 +95,48 @@ def test_a_run_without_a_judge_says_how_to_go_on(command: Path, capsys: pytest.C
     said = capsys.readouterr().err
     assert "harness score RUN" in said
     assert "the same command" not in said
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "lines"),
+    [
+        ("evol-instruct/review", "wizardlm_wrap_reviews_gpt3.5.json.gz", (218, 1780.0, 1775.0, 50, 135, 33, 128)),
+        ("vicuna-80/review", "vicuna_wrap_reviews_gpt4.json.gz", (80, 633.25, 605.5, 44, 15, 21, 12)),
+    ],
+)
+def test_a_file_of_reviews_is_answers_baseline_and_verdicts(
+    command: Path, capsys: pytest.CaptureFixture[str], task: str, file: str, lines: tuple[float, ...]
+) -> None:
+    path = command / "evol_instruct" / "cherry_vs_alpaca" / file
+    assert run_command(["run", "--model", f"replay:{path}#cherry", "--task", task, "--no-judge"]) == 3
+    capsys.readouterr()
+    score = ["score", f"cherry/{task}", "--judge", f"{task}-both-orders", "--verdicts", str(path), "--json"]
+    assert run_command(score) == 0
+    [cell] = json.loads(capsys.readouterr().out)["cells"]
+    whole = {one["metric"]: one for one in cell["estimates"] if one["slice"] is None}
+    n = whole["relative"]["n"]
+    found = [round(n * whole[name]["value"], 6) for name in ("score", "reference_score", "won", "tied", "lost")]
+    assert (n, *found, round(n * whole["contradicting"]["value"])) == lines
+    assert whole["relative"]["value"] == pytest.approx(100 * lines[1] / lines[2])
+
+
+def test_annotations_are_answers_and_verdicts_under_their_models_name(
+    command: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = command / "alpaca_eval" / "results" / "phi-2" / "alpaca_eval_gpt4" / "annotations.json.gz"
+    assert run_command(["score", str(path), "--task", "alpaca-eval/gpt4", "--verdicts", str(path), "--json"]) == 3
+    [cell] = json.loads(capsys.readouterr().out)["cells"]
+    assert cell["model"] == "phi-2"
+    whole = {one["metric"]: one for one in cell["estimates"] if one["slice"] is None}
+    for name in ("win", "lc_win", "discrete_win"):
+        assert (whole[name]["n"], whole[name]["unscored"]) == (799, {"no-verdict": 6})
+
+
+def test_a_judge_of_another_benchmark_is_one_line(command: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = command / "mtbench" / "model_answer" / "wizardlm-13b.jsonl.gz"
+    run_command(["run", "--model", f"replay:{answers}", "--task", "mt-bench/single-v1", "--no-judge"])
+    capsys.readouterr()
+    reviews = command / "evol_instruct" / "cherry_vs_alpaca" / "wizardlm_wrap_reviews_gpt3.5.json.gz"
+    score = ["score", "wizardlm-13b/mt-bench/single-v1", "--judge", "evol-instruct/review", "--verdicts", str(reviews)]
+    assert run_command(score) == 64
+    assert "none of the baseline's answers is to an item" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from harness.catalog import Catalog
+from harness.runner.interrupt import InterruptedRunError
 from harness.types import Estimate
 
 from .conftest import Bench, MockJudge, answer
@@ -35,7 +38,8 @@ async def test_every_turn_is_judged_once_and_the_same_command_asks_nothing_again
     first = judge.asked[0]["messages"]
     assert [one["role"] for one in first] == ["system", "user"]
     assert judge.asked[0]["temperature"] == 0
-    assert any("calls" in note for note in bench.told.notes)
+    assert any("12 calls" in note for note in bench.told.notes)
+    assert any(note.startswith("toy-judge answered 12 calls") for note in bench.told.notes)
     again = await bench.run(answers, judge.url)
     assert len(judge.asked) == 12
     assert again.cells[0].estimates == cell.estimates
@@ -107,7 +111,7 @@ async def test_a_judge_that_misbehaves_loses_nothing(bench: Bench, judge: MockJu
     assert overall.bounds is not None
     assert overall.bounds.low < (overall.value or 0) < overall.bounds.high
     assert {error.code for error in bench.view(cell).errors()} == {"no-verdict"}
-    assert any("several verdicts" in note and "q4" in note for note in bench.told.notes)
+    assert "replies on 1 items hold several verdicts, of which the protocol chose: q4" in bench.noted(cell)
 
 
 @pytest.mark.usefixtures("fast_retries")
@@ -215,6 +219,8 @@ async def test_both_orders_and_inconsistent_verdicts_are_ties(bench: Bench, judg
     values = {score.sample: score.value for score in single.scores(cell)}
     assert values == {"q0": 1, "q1": 0.5, "q2": None, "q3": 0.5, "q4": 0.5, "q5": 0.5}
     assert whole(cell.estimates, "tied").value == pytest.approx(4 / 5)
+    changed = whole(cell.estimates, "contradicting")
+    assert (changed.value, changed.n) == (1 / 5, 5)  # q1
 
 
 async def test_concurrency_adapts_to_refusals(bench: Bench, judge: MockJudge) -> None:
@@ -241,3 +247,58 @@ def _folder(bench: Bench, name: str) -> Any:
     folder = bench.folder / name
     folder.mkdir()
     return folder
+
+
+async def test_after_ctrl_c_no_judge_is_asked_anything_new_and_what_is_in_flight_is_kept(
+    bench: Bench, judge: MockJudge
+) -> None:
+    signalled = asyncio.Event()
+    late: list[int] = []
+
+    async def slow(body: dict[str, Any], number: int) -> web.StreamResponse:
+        if signalled.is_set():
+            late.append(number)
+        elif number == 3:
+            signalled.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.3)
+        # Every other reply has no verdict, and would be asked for again.
+        return answer("Rating: [[7]]" if number % 2 else "Well.")
+
+    judge.reply = slow
+    answers = bench.answers("toy-model", lambda n, turn: f"answer {n}.{turn}")
+    outcome = await bench.run(answers, judge.url)
+    assert outcome.interrupted
+    [cell] = outcome.cells
+    assert late == []
+    assert len(judge.asked) == 4
+    assert len(list(bench.view(cell).verdicts())) == 4
+    assert bench.told.errors == []
+
+    judge.reply = MockJudge().reply
+    again = await bench.run(answers, judge.url)
+    assert again.cells[0].unscored == 0
+    assert len(judge.asked) == 4 + 12 - 2
+
+
+async def test_ctrl_c_while_scoring_keeps_what_was_paid_for(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("toy-model", lambda n, turn: f"answer {n}.{turn}")
+    [cell] = (await bench.run(answers, judge.url)).cells
+    scores = bench.scores(cell)
+
+    async def slow(body: dict[str, Any], number: int) -> web.StreamResponse:
+        if number == 12 + 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.3)
+        return answer("Rating: [[3]]")
+
+    judge.reply = slow
+    with pytest.raises(InterruptedRunError):
+        await bench.score(cell.path, judge.url, max_tokens=999)
+    assert len(judge.asked) == 12 + 4
+    assert len(list(bench.view(cell).verdicts())) == 12 + 4
+    assert bench.scores(cell) == scores
+    again = await bench.score(cell.path, judge.url, max_tokens=999)
+    assert again is not None
+    assert again.unscored == 0
+    assert len(judge.asked) == 12 + 12

@@ -46,7 +46,7 @@ async def test_no_attack_becomes_a_verdict(bench: Bench, judge: MockJudge) -> No
     assert set(flagged["delimiter"]) >= {"verdict", "delimiter"}
     assert flagged["placeholder"] == ["placeholder"]
     assert "instruction" in flagged["instruction"]
-    told = "\n".join(single.told.notes)
+    told = single.noted(cell)
     for name in ("verdict", "delimiter", "placeholder", "instruction"):
         assert f"({name})" in told
 

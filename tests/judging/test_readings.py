@@ -32,6 +32,8 @@ def test_ratings_as_fastchat_reads_them(reply: str, value: float | None) -> None
 def test_a_rating_outside_the_scale_is_no_verdict() -> None:
     found = reading.read(Reading(reader="rating", patterns=RATING), "[[100]]", scale=(1, 10))
     assert (found.parsed, found.code) == (None, "out-of-scale")
+    nothing = reading.read(Reading(reader="rating", patterns=RATING), "[[0]]", scale=(1, 10))
+    assert (nothing.parsed, nothing.code) == (0, None)  # FastChat counts a judge's zero
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,25 @@ async def test_doubled_and_invalid_rows_as_fastchat_counts_them(bench: Bench, ju
     assert found.unscored == 1
 
 
+async def test_ratings_outside_the_scale_as_fastchat_counts_them(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("m", lambda n, turn: f"a{n}.{turn}")
+    prompts = await prompts_of(bench, judge, answers)
+    file = recorded(bench, bench.folder / "v.jsonl", prompts)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows[0] |= {"judgment": "Rating: [[100]]", "score": 100}
+    rows[1] |= {"judgment": "Rating: [[0]]", "score": 0}
+    write_lines(file, rows)
+    [cell] = (await bench.run(answers, judge.url)).cells
+    found = await bench.score(cell.path, None, verdicts=file)
+    assert found is not None
+    means = estimates.means(bench.scores(found))
+    assert means.average == pytest.approx(sum(row["score"] for row in rows) / len(rows))
+    [ours] = [one for one in found.estimates if one.metric == "score" and one.slice is None]
+    assert (found.unscored, ours.n) == (1, 6)  # 100 is no rating of this judge, 0 is
+    assert (ours.value or 99) < 7
+    assert any("1 verdicts are read otherwise than the file's recorded score" in note for note in bench.told.notes)
+
+
 async def test_files_of_another_kind_are_refused(bench: Bench, judge: MockJudge) -> None:
     [cell] = (await bench.run(bench.answers("m", lambda n, turn: "x"), judge.url)).cells
     file = bench.folder / "v.jsonl"
@@ -114,6 +133,25 @@ async def test_rows_of_another_model_do_not_count_as_repeats(bench: Bench, judge
     assert found is not None
     assert found.estimates[0].value == 5.5
     assert estimates.means(bench.scores(found)).valid == 12
+
+
+async def test_nobodys_verdicts_are_mixed(bench: Bench, judge: MockJudge) -> None:
+    answers = bench.answers("m", lambda n, turn: f"a{n}.{turn}")
+    prompts = await prompts_of(bench, judge, answers)
+    mine = recorded(bench, bench.folder / "v.jsonl", prompts, model="x")
+    theirs = recorded(bench, bench.folder / "w.jsonl", prompts, model="y", judgment="[[1]]", score=1)
+    mine.write_text(mine.read_text() + theirs.read_text())
+    [cell] = (await bench.run(answers, judge.url)).cells
+    with pytest.raises(UsageError, match=r"answers of 2 models \(x, y\), none called m"):
+        await bench.score(cell.path, None, verdicts=mine, trusted=True)
+    rows = [json.loads(line) for line in mine.read_text().splitlines()]
+    write_lines(mine, [{**row, "user_prompt": None} for row in rows])
+    with pytest.raises(UsageError, match="none called m"):
+        await bench.score(cell.path, None, verdicts=mine)
+    write_lines(mine, [{**row, "user_prompt": None, "model": "m"} for row in rows[:12]])
+    found = await bench.score(cell.path, None, verdicts=mine)
+    assert found is not None
+    assert found.estimates[0].value == 5.5
 
 
 async def test_a_wrapped_file_of_reviews_counts_for_the_pairs_it_shows(tmp_path: Path, judge: MockJudge) -> None:
@@ -148,6 +186,14 @@ async def test_a_wrapped_file_of_reviews_counts_for_the_pairs_it_shows(tmp_path:
     assert by_metric["relative"].value == pytest.approx(100 * 8.5 / 5.5)
     assert by_metric["won"].value == 1
     assert by_metric["score"].unscored == {"no-verdict": 1}
+    other = bench.answers("other", lambda n, turn: f"others {n}")
+    [cell] = (await bench.run(other, judge.url, off=True)).cells
+    strict = await bench.score(cell.path, None, judge="toy/review", verdicts=file, baseline=theirs)
+    assert strict is not None
+    assert strict.unscored == 6
+    trusted = await bench.score(cell.path, None, judge="toy/review", verdicts=file, trusted=True)
+    assert trusted is not None  # the file's first side is the candidate's, whatever this run answered
+    assert {one.metric: one.value for one in trusted.estimates}["relative"] == pytest.approx(100 * 8.5 / 5.5)
 
 
 def _again(bench: Bench) -> Bench:

@@ -18,6 +18,26 @@ def test_the_shipped_prices_have_a_date_and_fall_back_to_a_models_stem() -> None
     assert table.of("gpt-4o-2024-08-06") == table.of("gpt-4o") == spending.Price(prompt=2.5, completion=10)
     assert table.of("gpt-4-1106-preview") == spending.Price(prompt=10, completion=30)
     assert table.of("my-own-model") is None
+    # versions that cost something else than their stem have a price of their own
+    assert table.of("gpt-3.5-turbo-0613") == spending.Price(prompt=1.5, completion=2)
+    assert table.of("gpt-4-0125-preview") == table.of("gpt-4-turbo-2024-04-09") == table.of("gpt-4-turbo")
+    assert "genai-prices@" in table.source
+
+
+def test_money_is_never_told_without_the_age_of_its_prices() -> None:
+    table = spending.PriceTable(date="2026-01-01", prices={})
+    price = spending.Price(prompt=10, completion=30)
+    call = Call(turn=0, order=None, messages=(Message(role="user", content="x"),), prompt_sha256="")
+    assert "prices of 2026-01-01; --prices FILE" in spending.forecast([call], usual=1, limit=1, price=price).line(
+        "j", table
+    )
+    money = spending.Spending(price, None, "m")
+    assert money.line(table) is None
+    money.add(1_000_000, 0)
+    assert money.line(table) == "m answered 1 calls: $10.00 (by prices of 2026-01-01; --prices FILE for others)"
+    unpriced = spending.Spending(None, None, "m")
+    unpriced.add(1, 1)
+    assert unpriced.line(table) == "m answered 1 calls: no price is known for it"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.reporting import compare, show_item, write
+from harness.reporting import compare, find_item, show_item, write
 from harness.store import Cell, cell_path, find_cells
 from harness.types import Completion
 
@@ -33,5 +33,5 @@ def test_a_written_cell_is_compared_and_shown(make_cell: Callable[..., Any], tmp
     (row,) = found.rows
     assert (row.model, row.value, row.n, row.sandbox) == ("wizard-7b", 0.6, 20, "landlock")
     assert found.origins[0].scorer == "human-eval (version 1)"
-    assert "Verdict on attempt 0, turn 0: pass = 1 (ok), scoring 5c5c5c5c" in show_item(cells[0], "Toy/0")
+    assert "Verdict on attempt 0, turn 0: pass = 1 (ok), scoring 5c5c5c5c" in show_item(find_item(cells[0], "Toy/0"))
     assert len(write(found, tmp_path / "report")) == 6

@@ -27,6 +27,7 @@ def test_a_pipe_gets_one_line_a_row(example: Comparison) -> None:
     (row,) = [line for line in lines if line.startswith("Wizard-13B")]
     assert "94.4 %  74.2 to 99.0  18  2 (http-500: 1, missing: 1); 85.0 to 95.0 if all wrong or right" in row
     assert "50.0 % (+44.4, outside the interval) [2]" in row
+    assert "complete, 1 truncated" in row
     (limited,) = [line for line in lines if line.startswith("apprentice")]
     assert "partial, limited: 5 of 20" in limited
     assert "[2] https://example.org/card" in lines
@@ -40,6 +41,18 @@ def test_a_narrow_terminal_gets_blocks_that_fit(example: Comparison, width: int)
     assert "  pass@1  94.4 %" in made
     assert made.count("unscored:") == len(example.overall)
     assert made.count("n: ") >= len(example.overall)
+
+
+def test_what_all_rows_say_is_said_once_where_a_table_would_not_fit(make_cell: Callable[..., Any]) -> None:
+    models = ("reference", "reference-with-faults")
+    comparison = compare([make_cell(model=model) for model in models], [], [])
+    lines = printed(comparison, 80).splitlines()
+    (once,) = [line for line in lines if line.startswith("Task ")]
+    assert all(told in once for told in ("Metric pass@1", "State complete"))
+    (head,) = [line for line in lines if line.split()[:1] == ["Model"]]
+    assert head.split() == ["Model", "Value", "Interval", "n", "Unscored"]
+    assert sum(line.strip().startswith(models) for line in lines) == 2
+    assert max(map(len, lines[: lines.index(head) + 4])) <= 80
 
 
 @pytest.mark.parametrize("width", [110, 140, 220])

@@ -150,6 +150,7 @@ class FakeScorer:
         self.most = 0
         self.test_fails: Exception | None = None
         self.more: tuple[str, ...] = ()
+        self.scales: dict[str, tuple[float, float]] = {}
 
     async def __aenter__(self) -> Self:
         self.open = True

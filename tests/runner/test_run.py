@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,11 +14,12 @@ from harness.errors import (
     InstrumentError,
     RequestError,
     SandboxError,
+    SpecError,
     StoreError,
     UsageError,
 )
 from harness.store import Cell
-from harness.types import KnownModel, Prompt, PublishedNumber, Request, Sampling, Task
+from harness.types import Bounds, KnownModel, Prompt, PublishedNumber, Request, Sampling, Task
 
 MakeTask = Callable[..., Task]
 Lab = Any
@@ -229,6 +230,55 @@ async def test_a_scorers_failure_is_unscored_and_scored_by_the_next_run(lab: Lab
     assert len(keys) == len(set(keys)) == 6
 
 
+async def test_what_a_scorer_gives_wrongly_is_unscored_and_readable(lab: Lab) -> None:
+    """A plug-in's natural slips: a truth value, a text, a value off its scale."""
+    given: dict[str, Any] = {"1": True, "2": "1", "3": 7.0, "4": -0.5}
+    lab.setup = lambda scorer: setattr(scorer, "rule", lambda sample, completions: given.get(sample.id, 1.0))
+    (one,) = (await lab.run()).cells
+    assert one.estimates[0].unscored == {"record": 2, "scale": 2}
+    assert (one.estimates[0].n, one.estimates[0].value) == (2, 1.0)
+    lab.setup = lambda scorer: None
+    (two,) = (await lab.run()).cells  # what was written can be read, and only the rest is scored
+    assert (two.unscored, two.estimates[0].n) == (0, 6)
+
+
+async def test_what_an_engine_gives_wrongly_is_no_line_of_the_journal(lab: Lab) -> None:
+    async def reply(request: Request) -> str:
+        return cast("str", 5) if request.sample == "1" else "fine"
+
+    lab.engine.reply = reply
+    (one,) = (await lab.run()).cells
+    assert (one.state, one.done, one.estimates[0].unscored) == ("partial", 5, {"record": 1})
+    assert {line.sample for line in lab.view(one).completions()} == {"0", "2", "3", "4", "5"}
+
+
+async def test_a_scorer_declares_another_scale(lab: Lab) -> None:
+    values = {"0": 10.0, "1": 0.5}
+
+    def setup(scorer: Any) -> None:
+        scorer.scales = {"correct": (1.0, 10.0)}
+        scorer.rule = lambda sample, completions: values.get(sample.id, 4.0)
+
+    lab.setup = setup
+    (one,) = (await lab.run()).cells
+    (estimate,) = one.estimates
+    assert (estimate.value, estimate.unscored) == (26 / 5, {"scale": 1})
+    assert estimate.bounds == Bounds(low=27 / 6, high=36 / 6)
+    assert 1.0 <= estimate.low < estimate.value < estimate.high <= 10.0
+
+
+async def test_attempts_vote_by_their_answers(lab: Lab, task: MakeTask) -> None:
+    async def reply(request: Request) -> str:
+        return {"0": "5 5 6", "1": "6 5 6"}[request.sample].split()[request.attempt]
+
+    lab.data.count = 2
+    lab.engine.reply = reply
+    lab.setup = lambda scorer: setattr(scorer, "rule", lambda sample, completions: float(completions[-1].text == "5"))
+    (one,) = (await lab.run(attempts=3)).cells
+    values = {estimate.metric: estimate.value for estimate in one.estimates}
+    assert values == {"correct": 0.5, "pass@3": 1.0, "maj@3": 0.5}
+
+
 async def test_a_bug_in_one_sample_ends_only_that_sample(lab: Lab) -> None:
     async def buggy(request: Request) -> str:
         if request.sample == "3":
@@ -377,6 +427,13 @@ async def test_slices_are_estimated(lab: Lab, task: MakeTask) -> None:
     (one,) = (await lab.run()).cells
     found = [(dict(one.slice or {}), one.n) for one in one.estimates]
     assert found == [({}, 6), ({"level": "0"}, 3), ({"level": "1"}, 3)]
+
+
+async def test_a_slice_that_no_record_has_is_refused_before_anything(lab: Lab, task: MakeTask) -> None:
+    lab.catalog.known["toy/plain"] = task(slices=("levle",))
+    with pytest.raises(SpecError, match=r"no record has the field 'levle' — did you mean 'level'"):
+        await lab.run()
+    assert not lab.engine.asked
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -60,6 +61,8 @@ async def test_bubblewrap_that_does_not_work_is_passed_over(monkeypatch: pytest.
     async with Sandbox(workers=1) as sandbox:
         assert sandbox.level == "landlock"
         assert (await sandbox.run(RIGHT)).status == "passed"
+    found = await asyncio.to_thread(probe)
+    assert (found.level, found.reason[:43]) == ("landlock", "bwrap: the sandbox worker could not start: ")
     with pytest.raises(SandboxError, match="bwrap: the sandbox worker could not start"):
         async with Sandbox(workers=1, level="bwrap"):
             pass

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,10 +140,54 @@ def test_a_full_scratch_folder_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("harness.sandbox.scratch.MAX_FILES", 50)
     scratch = Scratch()
     try:
-        assert not scratch.overfull()
+        assert not scratch.overfull([])
         Path(scratch.path, "a").mkdir()
         for number in range(51):
             Path(scratch.path, "a", str(number)).touch()
-        assert scratch.overfull()
+        assert scratch.overfull([])
     finally:
+        scratch.remove()
+
+
+@pytest.mark.parametrize("still", ["open", "mapped"])
+def test_files_without_a_name_fill_the_scratch_folder_too(monkeypatch: pytest.MonkeyPatch, still: str) -> None:
+    monkeypatch.setattr("harness.sandbox.scratch.MAX_BYTES", 1 << 20)
+    scratch = Scratch()
+    try:
+        with Path(scratch.path, "f").open("w+b") as file:
+            file.write(b"x" * (2 << 20))
+            file.flush()
+            assert scratch.overfull([os.getpid()])
+            Path(scratch.path, "f").unlink()
+            assert scratch.overfull([os.getpid()])
+            assert not scratch.overfull([os.getppid()])
+            view = mmap.mmap(file.fileno(), 0) if still == "mapped" else None
+            if view is not None:
+                file.close()
+                assert scratch.overfull([os.getpid()])
+                view.close()
+        assert not scratch.overfull([os.getpid()])
+    finally:
+        scratch.remove()
+
+
+def test_a_folder_that_cannot_be_looked_into_counts_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = Scratch()
+    listed = os.scandir
+
+    def refuses(path: str) -> Any:
+        if path.endswith("closed"):
+            raise PermissionError(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuses)
+    try:
+        Path(scratch.path, "open").mkdir()
+        assert not scratch.overfull([])
+        Path(scratch.path, "closed").mkdir()
+        assert scratch.overfull([])
+        scratch.seen = "/nowhere"
+        assert not scratch.overfull([])
+    finally:
+        monkeypatch.undo()
         scratch.remove()

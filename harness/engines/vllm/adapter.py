@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.engines.vllm import digests
+from harness.engines.vllm.checkpoint import safetensors_header
 from harness.errors import EngineError
 
 _FILES = ("adapter_model.safetensors", "adapter_model.bin", "adapter_model.pt")
@@ -57,6 +58,27 @@ def read_adapter(folder: Path, cache: Path) -> Adapter:
         raise EngineError(f"{folder}: no {_FILES[0]}", "save the adapter again with PEFT", code="vllm-missing-file")
     if not isinstance(rank, int) or rank < 1:
         raise EngineError(f"{file}: r is no rank", "save the adapter again with PEFT")
+    if not config.get("rank_pattern") and not config.get("target_parameters"):  # else modules differ in rank
+        _check_rank(file, rank, weights)
     return Adapter(
         name=folder.resolve().name, folder=folder.resolve(), rank=rank, sha256=digests.full((file, weights), cache)
     )
+
+
+def _check_rank(file: Path, rank: int, weights: Path) -> None:
+    """Refuse weights of another rank: vLLM loads them, and scales by the rank that the configuration states.
+
+    Raises:
+        EngineError: They have one.
+    """
+    if weights.suffix != ".safetensors":
+        return
+    header = json.loads(safetensors_header(weights))
+    shapes = [entry.get("shape") for name, entry in header.items() if name.endswith("lora_A.weight")]
+    there = {shape[0] for shape in shapes if isinstance(shape, list) and shape}
+    if there - {rank}:
+        raise EngineError(
+            f"{file}: r is {rank}, and {weights.name} has rank {', '.join(map(str, sorted(there)))}",
+            "copy the adapter again: configuration and weights are of two adapters",
+            code="vllm-lora",
+        )

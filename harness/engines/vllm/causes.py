@@ -19,6 +19,15 @@ _PREFIX = re.compile(
     r"^(?:\([^)]*\)\s*)*(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+\[[^\]]*\]\s?)?"
 )
 _ERROR = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b.*|^.*\berror: .*", re.MULTILINE)
+_SIGN = re.compile(
+    r"^Traceback \(most recent|^vllm|\bvLLM\b|^(?:\([^)]*\) )?(?:INFO|WARNING|ERROR) \d\d-\d\d ", re.MULTILINE
+)
+"""What a log of vLLM has somewhere, and those of other programs mostly lack."""
+_ADVICE = re.compile(r"--help\b")
+"""How programs go on after an error: not what went wrong."""
+_HARMLESS = re.compile(r"(?:\([^)]*\)\s*)*(?:DEBUG|INFO|WARNING) \d\d-\d\d ")
+"""Lines that name options (``trust_remote_code=True``) and what might go wrong, but tell no error."""
+_SEQUEL = re.compile(r"See root cause above|Engine core initialization failed")
 _KILLED = 128 + 9
 
 
@@ -44,10 +53,10 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         "run the same command again",
     ),
     (
-        "vllm-arguments",
+        "arguments",
         r"unrecognized arguments:.*|error: argument .*|error: .*expected one argument.*",
         "this vLLM does not take an option",
-        "correct --vllm-arg, or use vLLM 0.10.2 or newer",
+        "correct the option that it names, or use vLLM 0.10.2 or newer",
     ),
     (
         "no-vllm",
@@ -159,7 +168,8 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         (
             r"SafetensorError.*|Error while deserializing header.*|MetadataIncompleteBuffer.*|HeaderTooLarge.*"
             r"|Following weights were not initialized.*|Cannot find any model weights.*|.*size mismatch for.*"
-            r"|There is no module or parameter named.*|PytorchStreamReader failed.*"
+            r"|There is no module or parameter named.*|PytorchStreamReader failed.*|Attempted to load weight.*"
+            r"|start \(\d+\) \+ length \(\d+\) exceeds dimension size.*"
         ),
         "the weights are damaged, or do not belong to config.json",
         "copy the checkpoint again, or save it again",
@@ -209,7 +219,7 @@ def cause_of(text: str, status: int | None = None) -> Cause:
         text: The log's end, as `tail` reads it.
         status: Exit status of the server; None where it did not end.
     """
-    clean = "\n".join(_bare_line(line) for line in text.splitlines())
+    clean = "\n".join(_bare_line(line) for line in text.splitlines() if not _HARMLESS.match(line))
     for code, pattern, message, remedy in _COMPILED:
         found = pattern.search(clean)
         if found:
@@ -223,9 +233,21 @@ def cause_of(text: str, status: int | None = None) -> Cause:
         )
     if status == 127:
         return Cause("no-vllm", "the command cannot be started", "name one that exists with --vllm-command")
-    errors = [line for line in _ERROR.findall(clean) if line.strip()]
+    errors = [line for line in _ERROR.findall(clean) if line.strip() and not _SEQUEL.search(line)]
     said = one_line(errors[-1], 200) if errors else one_line(last_line(text), 200)
     return Cause("unknown", said or "it said nothing", "read the log")
+
+
+def cause_of_start(text: str, status: int) -> Cause:
+    """The cause that the log of a server tells that was never ready: it may be no vLLM at all."""
+    cause = cause_of(text, status)
+    if cause.code != "unknown" or _SIGN.search(text):
+        return cause
+    return Cause(
+        "no-vllm",
+        f"the command ended with exit {status} and does not seem to be vLLM ({cause.message})",
+        "name the `vllm` program with --vllm-command",
+    )
 
 
 def tail(log: Path, begin: int = 0) -> str:
@@ -243,7 +265,7 @@ def last_line(text: str) -> str:
     """The last line that says something, without vLLM's prefix."""
     for line in reversed(re.split(r"[\r\n]+", text[-8192:])):
         shown = _bare_line(line).strip()
-        if shown:
+        if shown and not _ADVICE.search(shown):
             return shown
     return ""
 

@@ -124,8 +124,12 @@ def read_checkpoint(folder: Path, name: str, revision: str | None = None) -> Che
             code="vllm-missing-file",
         )
     tokenizer_config = _json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
-    if (folder / "tokenizer.json").exists():
-        _json(folder / "tokenizer.json")
+    if (folder / "tokenizer.json").exists() and "model" not in _json(folder / "tokenizer.json"):
+        raise EngineError(
+            f"{folder / 'tokenizer.json'}: holds no tokenizer",
+            "save the tokenizer beside the weights: tokenizer.save_pretrained(FOLDER)",
+            code="vllm-tokenizer",
+        )
     return Checkpoint(
         name=name,
         folder=folder,
@@ -200,7 +204,12 @@ def _template(folder: Path, tokenizer_config: Mapping[str, Any]) -> str | None:
     """The default chat template, from the places that transformers reads, in its order."""
     text = folder / "chat_template.jinja"
     if text.is_file():
-        return text.read_text(encoding="utf-8")
+        try:
+            return text.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                f"{text}: cannot be read ({error})", "save the template as UTF-8", code="vllm-template"
+            ) from error
     if (folder / "chat_template.json").is_file():
         value = _json(folder / "chat_template.json").get("chat_template")
     else:

@@ -20,7 +20,7 @@ from harness.engines.record import concurrency
 from harness.engines.retry import Retry
 from harness.engines.vllm import digests, gpus, tokens
 from harness.engines.vllm.launch import Launch
-from harness.engines.vllm.probe import Probe
+from harness.engines.vllm.probe import FIRST_SECONDS, Probe
 from harness.engines.vllm.replicas import Fleet, Limits, Replica
 from harness.engines.vllm.resolve import check_options, resolve
 from harness.engines.vllm.server import Server
@@ -70,7 +70,7 @@ class Vllm:
         """
         launch = await resolve(self._target, self._own)
         self._launch = launch
-        self.facts = EngineFacts(name="vllm", command=launch.shown())
+        self.facts = EngineFacts(name="vllm", command=launch.shown(), replicas=self._own.replicas)
         self.model = await asyncio.to_thread(_facts, launch)
         self._stamps = digests.stamps(launch.checkpoint.weights)
         return self
@@ -127,7 +127,7 @@ class Vllm:
         self._fleet = Fleet(servers)
         await self._fleet.start()
         first = servers[0]
-        self.facts = EngineFacts(name="vllm", version=first.client.facts.version, command=launch.shown())
+        self.facts = msgspec.structs.replace(self.facts, version=first.client.facts.version)
         goldens = {
             one.prompt: one for one in (tokens.golden(*pair, launch.checkpoint) for pair in self._tasks.values())
         }
@@ -207,6 +207,7 @@ class Vllm:
             retry=Retry(self._options.tries, sleep=replica.pauses()),
             context=self._entered.context,
             most_stops=None,
+            patience=FIRST_SECONDS,
         )
         await client.__aenter__()
         try:
@@ -235,7 +236,10 @@ def _facts(launch: Launch) -> ModelFacts:
     base = checkpoint.config.get("_name_or_path")
     if isinstance(base, str) and base:
         declared["trained_from"] = base
-    name = checkpoint.name if launch.adapter is None else f"{checkpoint.name}+{launch.adapter.name}"
+    name = checkpoint.name
+    if launch.adapter is not None:
+        declared["lora"] = launch.adapter.sha256
+        name = f"{checkpoint.name}+{launch.adapter.name}"
     return ModelFacts(
         name=name,
         identity="quick" if checkpoint.revision is None else "revision",

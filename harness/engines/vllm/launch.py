@@ -156,24 +156,29 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.options.quantization is not None:
             found["quantization"] = self.options.quantization
-        if self.adapter is not None:
-            found["lora"] = self.adapter.sha256
         for name in ("chat-template", "generation-config"):
             found["args"] |= _file_argument(args.get(name), name)
-        inherited = {name: value for name, value in os.environ.items() if name.startswith("VLLM_")}
         numeric = {
             name: value
-            for name, value in (inherited | dict(self.env)).items()
+            for name, value in self._told().items()
             if name.startswith("VLLM_") and not name.startswith(_NEUTRAL_ENV)
         }
         if numeric:
             found["env"] = numeric
         return found
 
+    def _told(self) -> dict[str, str]:
+        """Environment variables that say something to vLLM: those it inherits, ours, and ``--vllm-env``."""
+        inherited = {name: os.environ[name] for name in sorted(os.environ) if name.startswith("VLLM_")}
+        return {**inherited, **_SETTINGS, **self.env}
+
     def shown(self, port: int | str = "PORT", host: str = "127.0.0.1") -> str:
         """The command as a person would type it, without secrets."""
-        settings = {**_SETTINGS, **self.env}
-        words = [f"{name}={shlex.quote(_masked(name, value))}" for name, value in settings.items()]
+        words = [
+            f"{name}={shlex.quote(_masked(name, value))}"
+            for name, value in self._told().items()
+            if name != "VLLM_API_KEY"
+        ]
         command = self.command(0, host)
         command[command.index("--port") + 1] = str(port)
         return " ".join([*words, shlex.join(command)])
@@ -227,8 +232,9 @@ def parse_args(given: Sequence[str]) -> dict[str, str | bool]:
         flag = key.removeprefix("no-")
         if not key:
             raise UsageError(f"--vllm-arg {one}: names no option", "write --vllm-arg KEY=VALUE")
-        if flag in _OWNED:
-            raise UsageError(f"--vllm-arg {key}: not to be set this way", _OWNED[flag])
+        owned = next((name for name in _OWNED if name.startswith(flag)), None)  # vLLM takes abbreviations
+        if owned is not None:
+            raise UsageError(f"--vllm-arg {key}: not to be set this way", _OWNED[owned])
         if flag in found:
             raise UsageError(f"--vllm-arg {key}: given twice", "give it once")
         if equals and value.lower() not in ("true", "false"):

@@ -11,8 +11,8 @@ from harness.engines.vllm.tokens import Golden
 from harness.engines.wire import Wire
 from harness.errors import EngineError
 
-_SECONDS = 300.0
-"""The first requests to a server may wait for it to compile."""
+FIRST_SECONDS = 300.0
+"""The first requests to a server may wait for it to compile, and for a machine that is busy with other starts."""
 
 
 class Probe:
@@ -27,7 +27,7 @@ class Probe:
     def __init__(self, url: str, served: str, key: str) -> None:
         self._url = url
         self._served = served
-        self._wire = Wire(parse_address(url), _SECONDS, key=key)
+        self._wire = Wire(parse_address(url), FIRST_SECONDS, key=key)
 
     async def __aenter__(self) -> Self:
         """Connect."""
@@ -62,8 +62,14 @@ class Probe:
         try:
             body = await self._wire.post(f"{self._url}/{path}", {"model": self._served, **fields})
         except TryError as error:
+            if error.code == "context":
+                raise EngineError(
+                    f"{self._served}: not even a line of text fits its context ({error})",
+                    "give a longer --max-model-len",
+                    code="vllm-context",
+                ) from error
             raise EngineError(
-                f"the server refuses a first request ({path}): {error.code}: {error}",
+                f"{self._served}: the server refuses a first request ({path}): {error.code}: {error}",
                 "its log says more; a chat template that refuses a conversation is corrected in the checkpoint",
                 code="vllm-request",
             ) from error

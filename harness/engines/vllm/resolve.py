@@ -42,9 +42,10 @@ async def resolve(target: str, options: VllmOptions) -> Launch:
         EngineError: The command, the checkpoint or a part of them is missing; names it.
         UsageError: An option is malformed.
     """
-    program = launch.program_of(options)
     args = launch.parse_args(options.args)
-    checkpoint = await _checkpoint(target, program)
+    found = await _local(target)  # a wrong path is told before a missing vLLM
+    program = launch.program_of(options)
+    checkpoint = found or await _from_hub(target, program)
     template = args.get("chat-template")
     if isinstance(template, str):
         checkpoint = msgspec.structs.replace(checkpoint, template=_read(template))
@@ -79,11 +80,16 @@ async def resolve(target: str, options: VllmOptions) -> Launch:
     )
 
 
-async def _checkpoint(target: str, program: tuple[str, ...]) -> Checkpoint:
+async def _local(target: str) -> Checkpoint | None:
+    """The checkpoint in a folder; None where ``target`` is a hub id."""
     folder = Path(target).expanduser()
     if folder.exists() or target.startswith((".", "/", "~")):
         found = folder.resolve()
         return await asyncio.to_thread(read_checkpoint, found, found.name)
+    return None
+
+
+async def _from_hub(target: str, program: tuple[str, ...]) -> Checkpoint:
     place = hub.snapshot(target)
     if place is None:
         place = await hub.fetch(target, environment_python(program), lambda text: print(text, file=sys.stderr))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.engines.vllm import warden
-from harness.engines.vllm.causes import Cause, cause_of, last_line, tail
+from harness.engines.vllm.causes import Cause, cause_of, cause_of_start, last_line, tail
 from harness.errors import EngineError
 
 GRACE_SECONDS = 4.0
@@ -169,7 +169,7 @@ class Server:
         return cause_of(tail(self._log, self._begin), self.status)
 
     def _failure(self, status: int) -> StartError:
-        cause = self.told()
+        cause = cause_of_start(tail(self._log, self._begin), status)
         return StartError(cause, f"{self._name} did not start: {cause.message}; log: {self._log}")
 
     def _late(self, seconds: float) -> StartError:

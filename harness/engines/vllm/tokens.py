@@ -19,12 +19,12 @@ import msgspec
 from harness import prompts
 from harness.engines.vllm import encode
 from harness.engines.vllm.checkpoint import Checkpoint
-from harness.errors import EngineError
+from harness.errors import EngineError, SpecError
 from harness.types import Message, Task
 
 GOLDEN = "  What is 7 × 6?\n\n\tdef f(x):\n\t    return 'naïve — 中文 🙂'  # end "
 """What is asked: white space at both ends, tabs, several scripts, code, a character of four bytes."""
-_SECONDS = 120.0
+_SECONDS = 300.0
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,12 +85,15 @@ def golden(task: Task, chat_format: str, checkpoint: Checkpoint) -> Golden:
     messages = [Message(role="user", content=GOLDEN)]
     if task.prompt.system:
         messages.insert(0, Message(role="system", content=task.prompt.system))
-    text = prompts.render_chat_template(
-        checkpoint.template,
-        messages,
-        bos_token=checkpoint.special("bos_token"),
-        eos_token=checkpoint.special("eos_token"),
-    )
+    try:
+        text = prompts.render_chat_template(
+            checkpoint.template,
+            messages,
+            bos_token=checkpoint.special("bos_token"),
+            eos_token=checkpoint.special("eos_token"),
+        )
+    except SpecError as error:
+        raise SpecError(f"{checkpoint.folder}: {error.message}", error.remedy) from error
     return Golden(name="the checkpoint's chat template", prompt=text, messages=tuple(messages))
 
 
@@ -171,10 +174,16 @@ def _differ(one: Golden, used: list[int], wanted: list[int], whose: str, checkpo
     shown = f"at token {place}, {used[place : place + 4]} against {wanted[place : place + 4]}"
     if used[1:] == wanted or used == wanted[1:]:
         shown = f"the beginning-of-sequence token {'is added' if len(used) > len(wanted) else 'is missing'}"
+    remedy = (
+        "save the tokenizer again with the transformers release that vLLM uses, so that tokenizer.json and "
+        "tokenizer_config.json agree"
+    )
+    if one.messages is not None and "strftime_now" in (checkpoint.template or ""):
+        shown += "; the template writes the day's date into each prompt (strftime_now)"
+        remedy = "copy the template, write a fixed date there, and name the copy with --vllm-arg chat-template=FILE"
     return EngineError(
         f"{checkpoint.name}: for {one.name} the server uses other token ids than {whose}: {shown}",
-        "save the tokenizer again with the transformers release that vLLM uses, so that tokenizer.json and "
-        "tokenizer_config.json agree",
+        remedy,
         code="vllm-tokens",
     )
 

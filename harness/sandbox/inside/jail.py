@@ -131,6 +131,8 @@ _DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
     # network
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     "accept": (43, 202), "accept4": (288, 242),
+    # descriptors on their way between sockets: files that nobody could count
+    "sendmsg": (46, 211), "sendmmsg": (307, 269),
     # other processes
     "execve": (59, 221), "execveat": (322, 281),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),

@@ -82,8 +82,8 @@ def _await_load(replies: int) -> list[str] | None:
 def _exception(name: Any, message: Any) -> Exception:
     kind = getattr(builtins, name, None) if isinstance(name, str) else None
     text = str(message)[:MAX_MESSAGE]
-    unfit = UnicodeError | StopIteration | StopAsyncIteration
-    # UnicodeError takes other arguments; the end of an iteration would end the test's own loop as if it had passed.
+    unfit = UnicodeError | BaseExceptionGroup | StopIteration | StopAsyncIteration
+    # The first two take other arguments; the end of an iteration would end the test's own loop as if it had passed.
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, unfit):
         raised: Exception = kind(text)
     else:

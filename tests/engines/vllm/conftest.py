@@ -29,7 +29,7 @@ def checkpoint(tmp_path: Path) -> Path:
     folder.mkdir()
     config = {"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 512, "dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text('{"model": {}}')
     (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>"}))
     save_weights(folder / "model.safetensors")
     return folder

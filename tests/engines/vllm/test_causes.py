@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.vllm.causes import _PATTERNS, cause_of, last_line, tail
+from harness.engines.vllm.causes import _PATTERNS, cause_of, cause_of_start, last_line, tail
 
 LOGS = [
     ("memory", "(EngineCore pid=9) ERROR 11-21 10:00:00 [core.py:7] torch.OutOfMemoryError: CUDA out of memory. Tried"),
@@ -16,8 +16,8 @@ LOGS = [
         "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
     ),
     ("port", "OSError: [Errno 98] Address already in use"),
-    ("vllm-arguments", "vllm: error: unrecognized arguments: --no-such-option"),
-    ("vllm-arguments", "api_server.py: error: argument --dtype: invalid choice: 'x'"),
+    ("arguments", "vllm: error: unrecognized arguments: --no-such-option"),
+    ("arguments", "api_server.py: error: argument --dtype: invalid choice: 'x'"),
     ("no-vllm", "ModuleNotFoundError: No module named 'vllm'"),
     ("context", "  Value error, User-specified max_model_len (4096) is greater than the derived max_model_len (2048)"),
     ("cuda", "RuntimeError: Failed to infer device type, please set the environment variable"),
@@ -37,6 +37,7 @@ LOGS = [
     ("gated", "huggingface_hub.errors.GatedRepoError: 401 Client Error."),
     ("weights", "safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata"),
     ("weights", "ValueError: Following weights were not initialized from checkpoint: {'model.norm.weight'}"),
+    ("weights", "RuntimeError: start (0) + length (512) exceeds dimension size (256)."),
     ("missing-file", "OSError: /m does not appear to have a file named config.json. Checkout"),
     ("template", "jinja2.exceptions.TemplateSyntaxError: unexpected end of template"),
     ("tokenizer", "Exception: data did not match any variant of untagged enum ModelWrapper at line 1"),
@@ -67,10 +68,39 @@ def test_every_cause_is_in_the_documentation(repository: Path) -> None:
 
 def test_what_nobody_knows_is_told_in_the_logs_words() -> None:
     assert cause_of("INFO hello\nValueError: strange thing\nbye\n", 1).message == "ValueError: strange thing"
+    sequel = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
+    assert cause_of("ValueError: strange thing\n" + sequel, 1).message == "ValueError: strange thing"
     assert cause_of("just this\n", 1).message == "just this"
     assert cause_of("", 1).message == "it said nothing"
     assert cause_of("", 137).code == "killed"
     assert cause_of("", 127).code == "no-vllm"
+
+
+def test_options_and_warnings_are_no_causes() -> None:
+    log = (
+        "(EngineCore pid=3) INFO 11-21 10:00:00 [core.py:1] Initializing with config: trust_remote_code=True, dtype=x\n"
+        "WARNING 11-21 10:00:01 [interface.py:2] ImportError('libcuda.so.1: cannot open shared object file')\n"
+        "ValueError: strange thing\n"
+    )
+    assert cause_of(log, 1).message == "ValueError: strange thing"
+
+
+def test_a_command_that_is_not_vllm_is_told_so() -> None:
+    said = "ls: unrecognized option '--dtype'\nTry 'ls --help' for more information.\n"
+    cause = cause_of_start(said, 2)
+    assert cause.code == "no-vllm"
+    assert cause.message == (
+        "the command ended with exit 2 and does not seem to be vLLM (ls: unrecognized option '--dtype')"
+    )
+    assert "--vllm-command" in cause.remedy
+    assert "exit 0 and does not seem to be vLLM (it said nothing)" in cause_of_start("", 0).message
+    for own in (
+        "(APIServer pid=7) INFO 11-21 10:00:00 [utils.py:1] hello\nbye\n",
+        "Traceback (most recent call last):\nValueError: strange\n",
+    ):
+        assert cause_of_start(own, 1) == cause_of(own, 1)
+        assert cause_of_start(own, 1).code == "unknown"
+    assert cause_of_start("", 137).code == "killed"
 
 
 def test_hostile_logs_are_one_safe_line() -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import struct
 import subprocess
 import threading
 from collections.abc import Callable
@@ -22,6 +24,16 @@ def read(folder: Path) -> Checkpoint:
 
 def change(path: Path, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def save_tensors(path: Path, shapes: dict[str, list[int]]) -> None:
+    """A well-formed safetensors file of zeros."""
+    header: dict[str, object] = {}
+    end = 0
+    for name, shape in shapes.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end := end + 4 * math.prod(shape)]}
+    raw = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + bytes(end))
 
 
 def test_context_and_number_format_are_the_configurations(checkpoint: Path) -> None:
@@ -78,6 +90,8 @@ def adapter(folder: Path) -> None:
         (lambda f: change(f / "config.json", architectures=[]), "names no architectures"),
         (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer"),
         (lambda f: (f / "tokenizer.json").write_text("x"), "tokenizer.json: not JSON"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "tokenizer.json: holds no tokenizer"),
+        (lambda f: (f / "chat_template.jinja").write_bytes(b"\xff"), "chat_template.jinja: cannot be read"),
         (lambda f: (f / "model.safetensors").unlink(), "no weights"),
         (lambda f: (f / "model.safetensors").write_text("version https://git-lfs"), "no safetensors file"),
         (truncate, "its header promises"),
@@ -108,7 +122,7 @@ def test_tokenizer_and_template_are_hashed_apart(checkpoint: Path) -> None:
     before = digests.tokenizer(read(checkpoint))
     change(checkpoint / "tokenizer_config.json", chat_template="T")
     assert digests.tokenizer(read(checkpoint)) == before
-    (checkpoint / "tokenizer.json").write_text('{"changed": 1}')
+    (checkpoint / "tokenizer.json").write_text('{"model": {"changed": 1}}')
     assert digests.tokenizer(read(checkpoint)) != before
 
 
@@ -173,5 +187,13 @@ def test_an_adapter_is_read(tmp_path: Path) -> None:
     save_weights(folder / "adapter_model.safetensors")
     found = read_adapter(folder, tmp_path / "digests")
     assert (found.name, found.rank, found.rank_allowed) == ("tuned", 12, 16)
+    shapes = {f"m.{name}.lora_{part}.weight": shape for name in "qv" for part, shape in (("A", [4, 9]), ("B", [9, 4]))}
+    save_tensors(folder / "adapter_model.safetensors", shapes)
+    with pytest.raises(
+        EngineError, match=r"r is 12, and adapter_model\.safetensors has rank 4 — copy the adapter again"
+    ):
+        read_adapter(folder, tmp_path / "digests")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 4}))
+    assert read_adapter(folder, tmp_path / "digests").rank_allowed == 8
     save_weights(folder / "adapter_model.safetensors", b"\x09")
     assert read_adapter(folder, tmp_path / "digests").sha256 != found.sha256

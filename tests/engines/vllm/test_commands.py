@@ -99,7 +99,7 @@ def test_a_checkpoint_is_served_and_its_identity_completed(
     told = subprocess.run("sha256sum *.safetensors | sha256sum", shell=True, cwd=checkpoint, capture_output=True)
     assert found["model"]["weights"] == told.stdout.split()[0].decode()
     (invocation,) = found["invocations"]
-    assert invocation["engine"]["version"] == "0.0.fake"
+    assert (invocation["engine"]["version"], invocation["engine"]["replicas"]) == ("0.0.fake", 1)
     assert f"serve {checkpoint} --served-model-name ckpt-100" in invocation["engine"]["command"]
     assert list((tmp_path / "runs" / "ckpt-100").glob("vllm-*.log"))
     assert not processes_of(checkpoint)
@@ -117,13 +117,46 @@ def test_a_changed_checkpoint_is_another_cell(run: Run, checkpoint: Path, tmp_pa
     assert asked() == 1
     save_weights(checkpoint / "model.safetensors", b"\x07")
     assert asked() == 2
-    (checkpoint / "tokenizer.json").write_text('{"other": 1}')
+    (checkpoint / "tokenizer.json").write_text('{"model": {"other": 1}}')
     assert asked() == 3
     (checkpoint / "chat_template.jinja").write_text("{{ messages[0].content }}")
     assert asked() == 4
     shutil.copytree(checkpoint, checkpoint.parent / "elsewhere" / checkpoint.name)
     assert run(str(checkpoint.parent / "elsewhere" / checkpoint.name), more=("--limit", "1")) == 0
     assert len(cells(tmp_path)) == 4  # the same files in another place are the same model
+
+
+def test_an_adapter_is_another_cell(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "tuned"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"r": 8}')
+    found = []
+    for fill in (b"\x01", b"\x02"):
+        save_weights(adapter / "adapter_model.safetensors", fill)
+        assert run(str(checkpoint), more=("--limit", "1", "--lora", str(adapter))) == 0
+        found = [manifest(cell)["model"] for cell in cells(tmp_path)]
+    assert [model["name"] for model in found] == ["ckpt-100+tuned"] * 2
+    assert len({model["declared"]["lora"] for model in found}) == 2
+    assert len({model["weights"] for model in found}) == 1  # the base is the same
+
+
+def test_a_revision_of_the_hub_is_its_commit(
+    run: Run, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    place = tmp_path / "hub" / "models--own--model"
+    (place / "refs").mkdir(parents=True)
+    commits = {"main": "a" * 40, "step-2": "b" * 40}
+    for reference, commit in commits.items():
+        shutil.copytree(checkpoint, place / "snapshots" / commit)
+        (place / "refs" / reference).write_text(commit)
+    for named in ("own/model", "own/model@step-2", f"own/model@{commits['main']}"):
+        assert run(named, more=("--limit", "1")) == 0
+    found = [manifest(cell) for cell in cells(tmp_path)]
+    assert {(one["model"]["identity"], one["model"]["weights"]) for one in found} == {
+        ("revision", commit) for commit in commits.values()
+    }
+    assert len(found) == 2  # `main` and its commit are one cell
 
 
 def test_an_always_dying_server_ends_with_everything_kept(
@@ -170,6 +203,32 @@ def test_a_failing_model_does_not_keep_the_next_from_its_turn(run: Run, checkpoi
     assert run(str(checkpoint), str(other), fake=dying_first, more=("--vllm-restarts", "0", "--limit", "2")) == 1
     states = {manifest(cell)["model"]["name"]: manifest(cell)["state"] for cell in cells(tmp_path)}
     assert states == {"ckpt-100": "partial", "ckpt-200": "complete"}
+
+
+def test_a_broken_checkpoint_among_several_does_not_keep_the_others_from_their_turn(
+    run: Run, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step in (50, 200):
+        shutil.copytree(checkpoint, checkpoint.with_name(f"ckpt-{step}"))
+        save_weights(checkpoint.with_name(f"ckpt-{step}") / "model.safetensors", bytes([step]))
+    broken = checkpoint / "model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:1000])
+    assert run(str(checkpoint.with_name("ckpt-*")), more=("--limit", "2", "--json")) == 1
+    streams = capsys.readouterr()
+    found = json.loads(streams.out)
+    assert [(cell["model"], cell["state"]) for cell in found["cells"]] == [
+        ("ckpt-50", "complete"),
+        ("ckpt-200", "complete"),
+    ]
+    assert (found["exit"], found["error"]["code"]) == (1, "vllm-weights")
+    (line,) = [line for line in streams.err.splitlines() if line.startswith("error: ")]
+    assert line.startswith(f"error: {broken}: has 1,000 bytes, and its header promises ")
+
+    for step in (50, 200):
+        (checkpoint.with_name(f"ckpt-{step}") / "config.json").write_text("{")
+    assert run(str(checkpoint.with_name("ckpt-*")), more=("--limit", "2")) == 1
+    said = capsys.readouterr().err
+    assert all(f"ckpt-{step}/" in said for step in (50, 100, 200))
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,9 @@ async def test_lengths_are_clamped_and_counted(checkpoint: Path, options: Option
             "vllm-memory",
             r"out of memory \(torch.OutOfMemoryError: CUDA out of memory",
         ),
-        ({"say": ["vllm: error: unrecognized arguments: --x"], "exit": 2}, "vllm-vllm-arguments", "does not take"),
-        ({"say": ["something odd", "ValueError: strange"], "exit": 1}, "vllm-unknown", "ValueError: strange"),
-        ({"exit": 0}, "vllm-unknown", "it said nothing"),
+        ({"say": ["vllm: error: unrecognized arguments: --x"], "exit": 2}, "vllm-arguments", "does not take"),
+        ({"say": ["INFO 11-21 10:00:00 [a.py:1] odd", "ValueError: strange"], "exit": 1}, "vllm-unknown", "ValueErro"),
+        ({"exit": 0}, "vllm-no-vllm", "ended with exit 0 and does not seem to be vLLM"),
     ],
 )
 async def test_a_server_that_does_not_start_says_why(
@@ -186,6 +186,14 @@ async def test_a_start_takes_no_longer_than_it_may(checkpoint: Path, options: Op
     assert time.monotonic() - begin < 45
     assert caught.value.code == "vllm-late"
     assert not processes_of(checkpoint)
+
+
+async def test_a_context_too_short_for_anything_is_told(checkpoint: Path, options: Options) -> None:
+    engine = Vllm(str(checkpoint), options(max_model_len=16))
+    with pytest.raises(EngineError, match="ckpt-100: not even a line of text fits its context") as caught:
+        await started(engine)
+    await engine.__aexit__(None, None, None)
+    assert caught.value.remedy == "give a longer --max-model-len"
 
 
 async def test_leaving_in_the_middle_of_a_start_stops_it(checkpoint: Path, options: Options) -> None:

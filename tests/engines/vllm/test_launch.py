@@ -67,12 +67,16 @@ async def test_inherited_settings_count_too(checkpoint: Path, monkeypatch: pytes
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     assert (await made(checkpoint)).settings() == before
     monkeypatch.setenv("VLLM_USE_FLASHINFER_SAMPLER", "1")
+    monkeypatch.setenv("VLLM_API_KEY", "sk-own")
     assert (await made(checkpoint)).settings() != before
+    shown = (await made(checkpoint)).shown()  # as typed, it does the same elsewhere
+    assert "VLLM_USE_FLASHINFER_SAMPLER=1" in shown
+    assert "VLLM_API_KEY" not in shown
 
 
 def test_flags_and_values() -> None:
-    given = ("a_b=1", "--c", "no-d", "e=true", "f=false", 'g={"x": true}')
-    expected: dict[str, str | bool] = {"a-b": "1", "c": True, "d": False, "e": True, "f": False, "g": '{"x": true}'}
+    given = ("xa_b=1", "--xc", "no-xd", "xe=true", "xf=false", 'xg={"x": true}')
+    expected = {"xa-b": "1", "xc": True, "xd": False, "xe": True, "xf": False, "xg": '{"x": true}'}
     assert launch.parse_args(given) == expected
 
 
@@ -88,10 +92,11 @@ async def test_flags_are_passed_as_vllm_takes_them(checkpoint: Path) -> None:
     [
         ({"args": ("port=1",)}, "--vllm-arg port: .*free port"),
         ({"args": ("no-enable-lora",)}, "use --lora"),
+        ({"args": ("max-model=9",)}, "use --max-model-len"),  # vLLM would take it for the whole name
         ({"args": ("data-parallel-size=2",)}, "use --replicas"),
         ({"args": ("api_key=x",)}, "makes a key"),
         ({"args": ("=x",)}, "names no option"),
-        ({"args": ("a=1", "a=2")}, "given twice"),
+        ({"args": ("xa=1", "xa=2")}, "given twice"),
         ({"args": ("max-num-seqs=many",)}, "must be a number"),
         ({"env": ("A",)}, "has no value"),
         ({"env": ("VLLM_API_KEY=x",)}, "makes a key itself"),

@@ -154,6 +154,10 @@ async def used(url: str) -> dict[str, Sequence[int]]:
     return found
 
 
+def test_every_format_is_compared() -> None:
+    assert {chat_format for _, chat_format, _, _ in CASES.values()} | {"tokenizer"} >= set(prompts.FORMATS)
+
+
 @pytest.fixture(scope="module")
 def llama_server(
     vllm_command: Path, checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory

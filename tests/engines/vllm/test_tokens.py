@@ -65,6 +65,15 @@ async def test_other_ids_are_refused(checkpoint: Path, own: dict[str, Any]) -> N
         await check(checkpoint, PLAIN, Server([1, 5], [1, 6]))
 
 
+async def test_a_template_with_the_days_date_is_told_with_its_fix(checkpoint: Path, own: dict[str, Any]) -> None:
+    dated = "{{ strftime_now('%d %b %Y') if strftime_now is defined else '26 Jul 2024' }}{{ messages[0].content }}"
+    (checkpoint / "chat_template.jinja").write_text(dated)
+    with pytest.raises(EngineError, match=r"writes the day's date into each prompt .* --vllm-arg chat-template=FILE"):
+        await check(checkpoint, CHAT, Server([1, 6]))
+    with pytest.raises(EngineError, match="save the tokenizer again"):
+        await check(checkpoint, PLAIN, Server([1, 6]))
+
+
 async def test_transformers_has_the_last_word(checkpoint: Path, own: dict[str, Any]) -> None:
     own["transformers"] = [[1, 6], [1, 9]]
     assert await check(checkpoint, PLAIN, Server([1, 6])) == ()

@@ -16,6 +16,8 @@ import pytest
 from harness.sandbox import Limits, Outcome, Sandbox, Trial
 from harness.sandbox.attacks.attack import PROBLEMS
 from tests.sandbox.hostile.collection import BY_NAME
+from tests.sandbox.hostile.hiding import HIDING
+from tests.sandbox.hostile.levels import refusal
 
 LIMITS = Limits(cpu_seconds=4.0, wall_seconds=8.0)
 DISK_BYTES = 1 << 30
@@ -107,6 +109,18 @@ async def test_disk_space_is_bounded(scratch: Path, name: str) -> None:
     # Stopped for what it wrote, and not only because its time was up.
     assert outcome.kind in ("disk", "OSError"), outcome
     assert peak.value <= DISK_BYTES, f"{peak.value >> 20} MiB"
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [attack.name for attack in HIDING])
+def test_files_that_nobody_sees_are_bounded(scratch: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the level where the scratch folder is no file system of its own."""
+    if reason := refusal("landlock"):
+        pytest.skip(f"no level landlock here: {reason}")
+    monkeypatch.setenv("HARNESS_SANDBOX", "landlock")
+    outcome = asyncio.run(run(BY_NAME[name].program))
+    # What cannot be sent is not kept either: then only its time is up.
+    assert outcome.kind == "disk" or (name == "files on their way" and outcome.status == "timeout"), outcome
     assert list(scratch.iterdir()) == []
 
 

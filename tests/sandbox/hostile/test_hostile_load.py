@@ -1,4 +1,8 @@
-"""A score does not depend on load: the same samples on an idle machine, a busy one, a crowded one and a single core."""
+"""A score does not depend on load: the same samples on an idle machine, a busy one, a crowded one and a single core.
+
+All benign controls, and of every group of attacks each sixth and those that are closest to a limit; all of them with
+``HARNESS_TEST_EVERY=1``, which takes ten minutes.
+"""
 
 import asyncio
 import json
@@ -6,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,28 +19,24 @@ import pytest
 
 from harness.sandbox.attacks import prepared
 from harness.scorers.code.human_eval import HumanEval
-from tests.sandbox.hostile.collection import ATTACKS
+from tests.sandbox.hostile.collection import BY_NAME, GROUPS
 from tests.sandbox.hostile.grading import TASK, grade
 from tests.sandbox.hostile.lab import Lab
 from tests.sandbox.hostile.test_benign import BENIGN
 
-SECONDS = 240
-_SLOW = ("threads", "numpy", "half a second of sleep", "asyncio", "recursion", "signals of its own", "much output")
-_HUNGRY = ("resources",)
+EVERY = int(os.environ.get("HARNESS_TEST_EVERY", "6"))
+SECONDS = 240 if EVERY > 1 else 1200
+_CLOSE = ("a loop", "a loop in C", "a sleep", "sleepless threads", "busy threads", "a stop", "recursion in C")
 
 
 def programs() -> dict[str, tuple[str, str]]:
-    """Some of everything: name -> (problem, program). What fills memory and disk is left to the other tests."""
-    import textwrap
-
-    honest = {name: ("square", textwrap.dedent(BENIGN[name]).strip() + "\n") for name in _SLOW}
+    """Name -> (problem, program)."""
+    honest = {name: ("square", textwrap.dedent(program).strip() + "\n") for name, program in BENIGN.items()}
     # Close to the limit of half a second of processor time, on the right side of it.
     honest["much work"] = ("square", "def solve(n):\n    if n == 5: sum(range(4_000_000))\n    return n * n\n")
-    wanted = ("a loop", "a loop in C", "a sleep", "sleepless threads", "busy threads", "a stop", "recursion in C")
     with Lab(export=False) as place:
         canaries = place.canaries()
-        quick = [attack for attack in ATTACKS if attack.category not in _HUNGRY][::6]
-        chosen = [*quick, *(attack for attack in ATTACKS if attack.name in wanted)]
+        chosen = [*(attack for group in GROUPS for attack in group[::EVERY]), *(BY_NAME[name] for name in _CLOSE)]
         hostile = {f"hostile: {attack.name}": (attack.problem, prepared(attack, canaries)) for attack in chosen}
     return {**honest, **hostile}
 
@@ -59,6 +60,7 @@ def every_core_busy() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(4 * SECONDS)
 def test_verdicts_are_the_same_under_every_load(repository: Path) -> None:
     work = programs()
     idle = asyncio.run(verdicts(work, 2))
