@@ -52,7 +52,7 @@ def test_what_all_rows_say_is_said_once_where_a_table_would_not_fit(make_cell: C
     (head,) = [line for line in lines if line.split()[:1] == ["Model"]]
     assert head.split() == ["Model", "Value", "Interval", "n", "Unscored"]
     assert sum(line.strip().startswith(models) for line in lines) == 2
-    assert max(map(len, lines[: lines.index(head) + 4])) <= 80
+    assert max(map(len, lines[lines.index(head) : lines.index(head) + 4])) <= 80
 
 
 @pytest.mark.parametrize("width", [110, 140, 220])
