@@ -13,7 +13,7 @@ import msgspec
 from harness.catalog import Catalog, digest, judge_spec
 from harness.engines import Engine, EngineOptions, OwnsServers, open_engine
 from harness.engines.batch import BatchOpenAI
-from harness.errors import EngineError, JudgeError, SpecError, UsageError
+from harness.errors import EngineError, HarnessError, JudgeError, SpecError, UsageError
 from harness.judging import material as materials
 from harness.judging.asking import Model, Source
 from harness.judging.limiter import Limiter
@@ -202,7 +202,11 @@ class Panel:
             self.notes.append(f"{error.message}: forecast without it, and without the verdicts that may be there")
             return Unreached(), name, {"unreached": name}
         pseudo = _pseudo_task(judge)
-        prepared = await seat.engine.prepare(pseudo, samples, seat.chat_format)
+        try:
+            prepared = await seat.engine.prepare(pseudo, samples, seat.chat_format)
+        except HarnessError as error:
+            error.remedy = error.remedy.replace("--format", "--judge-format")  # what engines say of candidates
+            raise
         self.notes += prepared.notes
         model = msgspec.structs.replace(seat.engine.model, chat_format=seat.chat_format)
         who = {**msgspec.to_builtins(model), "settings": dict(seat.engine.settings())}

@@ -10,9 +10,6 @@ from harness import runner
 from harness.engines import EngineOptions
 from harness.judging.panel import JudgeOptions
 from harness.runner import RunPlan
-from harness.store import Cell
-from tests.engines.vllm.real import START_SECONDS, start
-from tests.engines.vllm_fixture import Checkpoints
 
 from .conftest import Bench, Told
 
@@ -48,43 +45,3 @@ async def test_a_random_model_judges_itself(tmp_path: Path, vllm_server: str) ->
     assert nulls == unread
     assert unread  # random tokens are no verdict
     assert {error.code for error in bench.view(cell).errors()} <= {"no-verdict", "cut-off", "out-of-scale"}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(2 * START_SECONDS)
-def test_our_own_servers_ask_and_judge_side_by_side(
-    tmp_path: Path, vllm_command: Path, checkpoints: Checkpoints
-) -> None:
-    """The whole command with two checkpoints: each gets a server of ours, and none is left behind."""
-    bench = Bench(tmp_path, count=2)
-    told = start(
-        vllm_command,
-        bench.runs,
-        "--model",
-        checkpoints.vicuna,
-        "--judge-model",
-        checkpoints.chatml,
-        "--catalog",
-        bench.folder / "catalog",
-        "--task",
-        "toy/single",
-        "--format",
-        "vicuna_v1.1",
-        "--max-new-tokens",
-        "8",
-        "--judge-tokens",
-        "8",
-    )
-    assert told.finish() == 3, told.said()  # random tokens are no verdict, so both items are unscored
-    said = told.said()
-    assert "starting vLLM for vicuna" in said
-    assert "starting vLLM for chatml" in said
-    cell = Cell.read(told.cell("toy/single"))
-    verdicts = list(cell.verdicts())
-    assert {(one.sample, one.turn) for one in verdicts} == {
-        (f"q{item}", turn) for item in range(2) for turn in range(2)
-    }
-    assert all("chatml" in one.judge and one.prompt_tokens for one in verdicts)
-    assert {error.code for error in cell.errors()} <= {"no-verdict", "cut-off", "out-of-scale"}
-    assert f"chatml answered {len(verdicts)} calls: no price is known for it" in said
-    assert told.servers() == []
