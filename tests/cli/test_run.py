@@ -176,6 +176,45 @@ def test_a_report_that_fails_at_the_end_loses_no_result(
     assert "error: out/comparison.png" in streams.err
 
 
+@pytest.mark.parametrize(("gone", "code"), [("stdout", 141), ("stderr", 0)])
+def test_who_stops_reading_costs_no_report_and_no_document(
+    capitals: Path, tmp_path: Path, gone: str, code: int
+) -> None:
+    words = [
+        *RUN,
+        "reference",
+        "--catalog",
+        str(capitals),
+        "--report",
+        "out",
+        *(["--json"] if gone == "stderr" else []),
+    ]
+    read, write = os.pipe()
+    os.close(read)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, gone: write}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *words], cwd=tmp_path, timeout=60, check=False, **streams
+        )
+    finally:
+        os.close(write)
+    assert done.returncode == code, done.stderr
+    assert (tmp_path / "out" / "comparison.html").exists()
+    if gone == "stderr":
+        assert json.loads(done.stdout)["status"] == "complete"
+    else:
+        assert b"Traceback" not in done.stderr
+
+
+def test_options_that_change_nothing_are_named(harness: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert harness(*RUN, "reference", "--stage", "reply", "--weights-id", "x", "--budget", "3") == 0
+    said = capsys.readouterr().err
+    for option in ("--stage", "--weights-id", "--budget"):
+        assert f"{option} changes nothing" in said
+    assert harness(*RUN, "reference") == 0
+    assert "changes nothing" not in capsys.readouterr().err
+
+
 def test_the_first_failure_of_each_kind_is_told(
     harness: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.store import ScoringFacts
@@ -38,3 +40,31 @@ def _section(title: str) -> str:
 def test_every_key_is_stated(title: str, kind: type) -> None:
     stated = set(re.findall(r"`(\w+)`", _section(title)))
     assert set(kind.__struct_fields__) - KEY <= stated  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("title", "kinds"),
+    [
+        ("manifest.json", (Manifest, Invocation)),
+        ("completions.jsonl", (Completion,)),
+        ("errors.jsonl", (ErrorRecord,)),
+        ("verdicts/<judge8>.jsonl", (Verdict,)),
+        ("scores/<score8>/scoring.json", (ScoringFacts,)),
+        ("scores/<score8>/scores.jsonl", (Score,)),
+        ("scores/<score8>/estimates.json", (Estimate,)),
+    ],
+)
+def test_every_stated_key_has_the_stated_default(title: str, kinds: tuple[type, ...]) -> None:
+    fields = {field.name: field for kind in kinds for field in msgspec.structs.fields(kind)}
+    rows = [line.split("|") for line in _section(title).splitlines() if line.startswith("| `")]
+    assert rows
+    for _, first, _, third, *_ in rows:
+        keys, stated = re.findall(r"`(\w+)`", first), re.findall(r"`([^`]+)`", third)
+        if stated and stated[0] in keys:  # `ended`: `null`
+            keys, stated = stated[:1], stated[1:]
+        for number, key in enumerate(keys):
+            if not stated:
+                assert fields[key].required, key
+                continue
+            default = fields[key].default_factory() if fields[key].default is msgspec.NODEFAULT else fields[key].default
+            assert json.loads(stated[number % len(stated)]) == json.loads(msgspec.json.encode(default)), key
