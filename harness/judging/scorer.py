@@ -94,8 +94,9 @@ class JudgeScorer:
 
     @property
     def scales(self) -> Mapping[str, tuple[float, float]]:
-        """The ratings' scale; a win is between 0 and 1."""
-        return {"score": self.judge.scale, "reference_score": self.judge.scale}
+        """The ratings' scale, and zero: judges may give no points at all. A win is between 0 and 1."""
+        low, high = self.judge.scale
+        return dict.fromkeys(("score", "reference_score"), (min(low, 0.0), high))
 
     async def __aenter__(self) -> Self:
         """Open the judge.

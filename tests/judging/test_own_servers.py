@@ -28,7 +28,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (folder / "config.json").write_text(
             '{"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 2048, "dtype": "float32"}'
         )
-        (folder / "tokenizer.json").write_text("{}")
+        (folder / "tokenizer.json").write_text('{"model": {}}')
         (folder / "tokenizer_config.json").write_text('{"bos_token": "<s>", "eos_token": "</s>"}')
         (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
         save_weights(folder / "model.safetensors", name[:1].encode())
