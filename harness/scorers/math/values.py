@@ -34,7 +34,8 @@ def nodes(left: Node, right: Node) -> Verdict:
         return Verdict(False, "undefined")
     except UnreadableError:
         pass
-    return Verdict(agree(left, right), "values at points")
+    agreed = agree(left, right)
+    return Verdict(bool(agreed), "no value at any point" if agreed is None else "values at points")
 
 
 def _infinite(node: Node) -> int:
