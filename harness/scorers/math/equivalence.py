@@ -59,6 +59,6 @@ def math_verdicts(pairs: Iterable[tuple[str, str]], *, grader: str = "harness") 
 
 
 @functools.cache
-def _calculator(process: int) -> Calculator:  # noqa: ARG001 - the cache's key
+def _calculator(process: int) -> Calculator:
     """One for each process, for a fork cannot use its parent's: it starts with the first question and ends with it."""
     return Calculator(packages=asking.PACKAGES, preload=asking.PRELOAD)
