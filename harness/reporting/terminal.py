@@ -58,7 +58,7 @@ def terminal(comparison: Comparison, console: Console) -> None:
         line(f"[{number}] {told}", "dim")
     for note in comparison.notes:
         line(f"Note: {plain(note)}", "yellow")
-    for told in (words.methods(rows), words.READING if rows else "", plain(comparison.caption)):
+    for told in (words.unanswered(rows), words.methods(rows), words.READING if rows else "", plain(comparison.caption)):
         if told:
             line(told, "dim")
 

@@ -69,6 +69,13 @@ def sources(comparison: Comparison) -> list[str]:
     return [f"{plain(source)}. {plain(note)}" if note else plain(source) for source, note in comparison.sources]
 
 
+def unanswered(rows: Sequence[Row]) -> str:
+    """How many attempts held no answer: they count as wrong, and are told apart from it."""
+    counts = {(row.model, row.name): row.no_answer for row in rows if row.no_answer}
+    told = [f"{count} of {plain(model)} on {plain(name)}" for (model, name), count in counts.items()]
+    return f"Counted as wrong for want of an answer in the required form: {', '.join(told)}." if told else ""
+
+
 def methods(rows: Sequence[Row]) -> str:
     """How the intervals shown were made."""
     used = dict.fromkeys((row.confidence, row.method) for row in rows if row.method != "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Coroutine, Sequence
 from typing import Any, Self, TypeVar
@@ -33,6 +34,7 @@ class Calculator:
     ) -> None:
         self._sandbox = Sandbox(workers=workers, unsafe=unsafe, packages=packages, preload=preload)
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def compute(self, computation: Computation) -> Computed:
@@ -47,7 +49,9 @@ class Calculator:
         return self._wait(self._sandbox.compute(computation))
 
     def close(self) -> None:
-        """End the processes; the next `compute` starts them again."""
+        """End the processes; the next `compute` starts them again. In a fork nothing: they are the parent's."""
+        if self._process != os.getpid():
+            return
         with self._lock:
             if self._loop is None:
                 return

@@ -27,7 +27,8 @@ class DatasetPin(Spec, frozen=True, kw_only=True):
 
     Attributes:
         name: Short name, also the cache folder's (``humaneval``).
-        source: ``package:DIST/PATH-IN-WHEEL``, ``url:https://...`` or ``file:PATH`` (relative to the TOML).
+        source: ``package:DIST/PATH-IN-WHEEL`` (or ``package:DIST==VERSION/...``), ``url:https://...`` or ``file:PATH``
+            (relative to the TOML).
         sha256: Hex digest of the uncompressed bytes.
         records: Number of records; checked after reading.
         at: For ``yaml`` and ``python``: where in the file the records are (``fewshot_config.samples``, ``function``).

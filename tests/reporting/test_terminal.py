@@ -31,6 +31,8 @@ def test_a_pipe_gets_one_line_a_row(example: Comparison) -> None:
     (limited,) = [line for line in lines if line.startswith("apprentice")]
     assert "partial, limited: 5 of 20" in limited
     assert "[2] https://example.org/card" in lines
+    (silent,) = [line for line in lines if line.startswith("Counted as wrong for want of an answer")]
+    assert "1 of apprentice on toy/zero-shot, " in silent
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 109])

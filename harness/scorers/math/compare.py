@@ -74,6 +74,14 @@ def _based_and_number(based: Based, plain: Expression) -> Verdict:
         return Verdict(False, "digits, base left out")
 
 
+def _number_and_based(plain: Expression, based: Based) -> Verdict:
+    """A gold number without a base is in base ten, and digits of another base are another number."""
+    same = _based_and_number(based, plain)
+    value = rational(plain.node)
+    ten = value is None or ("." not in based.digits and value == int(based.digits, based.base))
+    return same._replace(equal=bool(same.equal) and ten)
+
+
 def _spelled(node: Node) -> str:
     """Digits with letters as a product was read: ``2A5`` is 2 times A times 5."""
     if node.op == "*":
@@ -204,6 +212,14 @@ def _one_in_collection(plain: Expression, collection: Collection) -> Verdict:
     return _unordered([plain], _distinct(collection.items))
 
 
+def _relation_and_collection(relation: Relation, collection: Collection) -> Verdict:
+    """``x = 2`` and the set of 2."""
+    value = _named_values([relation])
+    if value is None:
+        return Verdict(False, "different kinds of answer")
+    return _unordered(value, _distinct(collection.items))
+
+
 def _matrices(gold: Matrix, answer: Matrix) -> Verdict:
     if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
         return Verdict(False, "shape of a matrix")
@@ -311,6 +327,7 @@ _RULES: Final[dict[tuple[type, type], Callable[..., Verdict]]] = {
     (Expression, Expression): quantities,
     (Based, Based): _based,
     (Based, Expression): _based_and_number,
+    (Expression, Based): _number_and_based,
     (Clock, Clock): _clocks,
     (Clock, Ratio): _clock_and_ratio,
     (Clock, Expression): _clock_and_number,
@@ -323,6 +340,7 @@ _RULES: Final[dict[tuple[type, type], Callable[..., Verdict]]] = {
     (Items, Collection): _list_and_collection,
     (Items, Group): _list_and_group,
     (Expression, Collection): _one_in_collection,
+    (Relation, Collection): _relation_and_collection,
     (Matrix, Matrix): _matrices,
     (Matrix, Group): _matrix_and_group,
     (Matrix, Expression): _matrix_and_value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable
 
 from harness.sandbox import Calculator
@@ -51,13 +52,13 @@ def math_verdicts(pairs: Iterable[tuple[str, str]], *, grader: str = "harness") 
         asking.require(rule)
     for start in range(0, len(left), _BATCH):
         places = left[start : start + _BATCH]
-        computed = _calculator().compute(asking.computation(rule, [verdicts[place] for place in places]))
+        computed = _calculator(os.getpid()).compute(asking.computation(rule, [verdicts[place] for place in places]))
         for place, result in zip(places, computed.results, strict=True):
             verdicts[place] = asking.concluded(verdicts[place], result)
     return verdicts
 
 
 @functools.cache
-def _calculator() -> Calculator:
-    """One for the whole process: it starts with the first question and ends with the interpreter."""
+def _calculator(process: int) -> Calculator:
+    """One for each process, for a fork cannot use its parent's: it starts with the first question and ends with it."""
     return Calculator(packages=asking.PACKAGES, preload=asking.PRELOAD)

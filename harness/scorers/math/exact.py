@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from harness.scorers.math.algebra import rational
 from harness.scorers.math.compare import compare
 from harness.scorers.math.forms import Expression
@@ -10,10 +13,13 @@ from harness.scorers.math.limits import LONGEST, TooLargeError, UnreadableError
 from harness.scorers.math.reading import read
 from harness.scorers.math.verdict import Verdict
 
+_SPACES: Final = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")
+"""Spaces that separate nothing: ``1 1/2`` is not ``11/2``."""
+
 
 def decide(answer: str, gold: str) -> Verdict:
     """Compare an answer with the gold one; ``equal`` is None where neither is proved here."""
-    if "".join(answer.split()) == "".join(gold.split()):
+    if _SPACES.sub("", answer.strip()) == _SPACES.sub("", gold.strip()):
         return Verdict(bool(answer.strip()), "same text")
     try:
         verdict = compare(read(gold), read(answer))

@@ -43,6 +43,7 @@ _PLAIN: Final = {
 }  # fmt: skip
 _LONGEST_NUMBER: Final = 2_000
 _LONGEST_PRODUCT: Final = 3
+_SHORT_WORDS: Final = frozenset({"no", "yes", "odd", "dne"})
 
 
 def number(value: int | Fraction) -> Node:
@@ -132,6 +133,8 @@ class _Parser:
                 factor = Node("neg", (factor,)) if negative else factor
                 node = Node("/" if token.text == "/" else "*", (node, factor))
             elif self._starts_factor(token, stop):
+                if token.kind == node.op == self.tokens[self.at - 1].kind == "number":
+                    raise UnreadableError("two numbers side by side")
                 mixed = self._mixed(node, token)
                 factor = self._factor(depth, stop)
                 node = Node("+" if mixed and factor.op == "/" else "*", (node, factor))
@@ -381,4 +384,4 @@ def is_word(run: str) -> bool:
         if known is None:
             break
         rest = rest[len(known) :]
-    return len(rest) > _LONGEST_PRODUCT
+    return len(rest) > _LONGEST_PRODUCT or rest.lower() in _SHORT_WORDS

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from harness.scorers.math.expression import Node
+
+CHOICES: Final = frozenset("ABCDEFGHIJ")
+"""Letters of multiple-choice answers."""
 
 
 class Expression(NamedTuple):

@@ -71,8 +71,8 @@ _UPRIGHT: Final = frozenset({"i", "e", "T"})
 
 _TRANSPARENT: Final = frozenset(
     {"boxed", "fbox", "mathbf", "boldsymbol", "mathit", "mathsf", "bm", "ensuremath", "underline", "overline",
-     "mathcal",
-     "vec", "widehat", "hat", "bar", "overrightarrow", "smash"}
+     "mathcal", "vec", "widehat", "hat", "bar", "overrightarrow", "smash",
+     "(", ")", "[", "]"}
 )  # fmt: skip
 _TOKEN: Final = re.compile(
     r"(?P<space>\s+)|(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)|(?P<letters>[A-Za-z]+)"
@@ -85,6 +85,10 @@ _INFINITY: Final = re.compile(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za
 _REPEATING: Final = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\s*\{([0-9]{1,20})\}")
 _SCIENTIFIC: Final = re.compile(r"(?<![0-9A-Za-z.])([0-9]+\.[0-9]+[eE][+-]?|[0-9]+[eE])([0-9]{1,3})(?![0-9A-Za-z_.])")
 _CYCLE: Final = re.compile(r"([0-9]{0,20})\.([0-9]{0,20}?)([0-9]{1,9}?)(\3+)\s*(?:\\[lc]?dots\b|\.\.\.)")
+_EMPHASIS: Final = re.compile(r"^(\s*)(\*{1,3}|__)(?![\s*_])(.+?)(?<![\s*_])\2(?![*_0-9A-Za-z])", re.DOTALL)
+"""Markdown's bold or italics at the start, where no power or product can stand."""
+
+_TIMES_TEN: Final = re.compile(r"(?<=[0-9])\s*[xX]\s*(?=10\s*\^)")
 _FREED: Final = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)\s*\.")
 
 
@@ -97,11 +101,11 @@ def tokens(text: str) -> tuple[Token, ...]:
     """
     if len(text) > LONGEST:
         raise TooLargeError(f"{len(text)} characters")
-    text = text.translate(_TABLE)
+    text = _EMPHASIS.sub(r"\1\3", text).translate(_TABLE)
     # Separators of thousands that cannot be anything else; a plain comma is decided where lists are known.
     text = _THOUSANDS.sub(lambda match: _NOT_DIGITS.sub("", match[0]), text)
     text = _CYCLE.sub(_cycle, _REPEATING.sub(_repeating, text))
-    text = _SCIENTIFIC.sub(_scientific, text)
+    text = _TIMES_TEN.sub(r"\\cdot ", _SCIENTIFIC.sub(_scientific, text))
     text = _INFINITY.sub(r"\\infty ", _FREED.sub(" ", text))
     return tuple(_merge(_scan(text)))
 
@@ -146,6 +150,9 @@ def _scan(text: str) -> list[Token]:
                 continue
             if value in _WORDS:
                 inside, at = _argument(text, at)
+                if inside.strip() and not any(map(str.isalnum, inside)):
+                    found += _scan(inside)  # a sign, not words
+                    continue
                 if value == "mathrm" and inside in _UPRIGHT:
                     found.append(Token("letters", inside, spaced))
                     spaced = False
@@ -206,6 +213,10 @@ def _merge(found: list[Token]) -> list[Token]:
             if dollars % 2 and place + 1 < len(found) and found[place + 1].kind == "number":
                 merged.append(Token("symbol", "currency", token.spaced))
             continue
+        if token.text == "U" and last is not None and last.text in (")", "]", "\\}"):
+            after = found[place + 1].text if place + 1 < len(found) else ""
+            if after in ("(", "[", "\\{"):
+                token = Token("command", "cup", token.spaced)
         if last is not None and not token.spaced and token.kind == "symbol" and last.kind == "symbol":
             pair = {"<=": "le", ">=": "ge", "!=": "ne"}.get(last.text + token.text)
             if pair:

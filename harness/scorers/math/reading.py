@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.scorers.math.expression import Node, parse
 from harness.scorers.math.forms import (
+    CHOICES,
     Collection,
     Expression,
     Form,
@@ -31,11 +33,13 @@ _SIGNS: Final = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equ
 _TURNED: Final = {">": "<", "ge": "le"}
 _JOINS: Final = frozenset({"and", "or", "&"})
 _EMPTY: Final = frozenset({"emptyset"})
+_NO_SOLUTION: Final = frozenset({"nosolution", "nosolutions", "norealsolution", "norealsolutions"})
 _MATRICES: Final = frozenset({"pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array"})
 _LEADING: Final = frozenset(
     {"answer", "final", "the", "is", "so", "thus", "therefore", "hence", "there", "are", "we", "get", "have", "exactly",
      "total", "of", "option", "choice", "point", "points", "value", "only", "solution", "solutions"}
 )  # fmt: skip
+_CHOICE: Final = re.compile(rf"(\(?)([{''.join(sorted(CHOICES))}])\)")
 _EQUALS: Final = frozenset({"=", "approx"})
 
 
@@ -47,11 +51,23 @@ def read(text: str) -> Form:
         TooLargeError: It is longer or deeper than any answer.
     """
     try:
-        return _read(_trimmed(tokens(text)), 0)
+        found = _trimmed(tokens(text))
+        return _chosen(found) or _read(found, 0)
     except TooLargeError:
         raise
     except UnreadableError:
         return Words("".join(text.split()).lower(), unread=True)
+
+
+def _chosen(found: Sequence[Token]) -> Form | None:
+    """A letter of a choice with its closing bracket and what stands there: ``(C) 5``, ``C) even``, ``C)``."""
+    match = _CHOICE.match("".join(token.text for token in found[:3]))
+    if match is None:
+        return None
+    rest = found[1 if found[0].kind == "text" else len(match[0]) :]
+    if match[1] and not (rest and rest[0].spaced and rest[0].kind in ("number", "text", "letters")):
+        return None  # a factor, or a letter in brackets and no more
+    return Expression(Node("symbol", name=match[2]))
 
 
 def _read(found: Sequence[Token], depth: int) -> Form:
@@ -106,6 +122,8 @@ def _read_one(found: Sequence[Token], depth: int, *, grouped: bool) -> Form:
     form = read_scalar(found, grouped=grouped)
     if isinstance(form, Words) and form.text in ("allrealnumbers", "allreals", "realnumbers"):
         return Reals()
+    if isinstance(form, Words) and form.text in _NO_SOLUTION:
+        return Collection(())
     return form
 
 
@@ -164,6 +182,8 @@ def _relation(found: Sequence[Token], depth: int) -> Form | None:
     sides.append(found[start:])
     if not signs or not all(sides):
         return None
+    if signs == ["approx"] and len(sides[0]) == 1 and sides[0][0].kind == "letters":
+        signs = ["="]  # a name for the value
     if "approx" in signs:
         return _read(found[: _offset(sides, signs.index("approx"))], depth + 1)
     if signs == ["in"]:
@@ -342,6 +362,10 @@ def _trimmed(found: Sequence[Token]) -> Sequence[Token]:
     start, end = 0, len(found)
     while end > start and (found[end - 1].text in (".", ",", ";", ":", '"', "?") and found[end - 1].kind == "symbol"):
         end -= 1
+    if end > start and found[start].text == "'" == found[end - 1].text:
+        start, end = start + 1, end - 1
+    while start < end and found[start].text == '"':
+        start += 1
     while start < end and _leads(found[start]):
         start += 1
         if start < end and found[start].text == ":":

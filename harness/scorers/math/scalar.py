@@ -10,30 +10,17 @@ from harness.scorers.math.expression import Node, is_word, number, parse
 from harness.scorers.math.forms import Based, Clock, Expression, Form, Ratio, Words
 from harness.scorers.math.latex import Token
 from harness.scorers.math.limits import TooLargeError, UnreadableError
-from harness.scorers.math.units import is_unit, words
+from harness.scorers.math.units import SCALES, is_unit, words
 
+_ONES: Final = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+]
+_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _COUNTED: Final = {
-    word: value
-    for value, word in enumerate(
-        [
-            *(
-                "zero",
-                "one",
-                "two",
-                "three",
-                "four",
-                "five",
-                "six",
-                "seven",
-                "eight",
-                "nine",
-                "ten",
-                "eleven",
-                "twelve",
-            ),
-            *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-        ]
-    )
+    **{word: value for value, word in enumerate(_ONES)},
+    **{word: 10 * value for value, word in enumerate(_TENS, 2)},
+    **{ten + one: 10 * n + m for n, ten in enumerate(_TENS, 2) for m, one in enumerate(_ONES[1:10], 1)},
 }
 _ARTICLES: Final = re.compile(r"\b(?:the|a|an|on|is|are)\b", re.IGNORECASE)
 _NO_LETTER: Final = re.compile(r"[^a-z0-9()+\-*/^=<>_]")
@@ -53,8 +40,8 @@ def read_scalar(found: Sequence[Token], *, grouped: bool = False) -> Form:
     special = _clock(found) or _based(found) or _ratio(found)
     if special is not None:
         return special
-    if len(found) == 1 and found[0].text.lower() in _COUNTED:
-        return Expression(number(_COUNTED[found[0].text.lower()]))
+    if len(found) <= 3 and (spelled := "".join(token.text for token in found).lower().replace("-", "")) in _COUNTED:
+        return Expression(number(_COUNTED[spelled]))
     try:
         return _quantity(found, grouped)
     except TooLargeError:
@@ -75,7 +62,10 @@ def _quantity(found: Sequence[Token], grouped: bool) -> Expression:
     head, beside = _without_words(rest)
     if not head:
         raise UnreadableError("words only")
-    return Expression(parse(_mixed(head)), unit or words(beside), grouped)
+    node, of = parse(_mixed(head)), words(beside)
+    while of and of[0] in SCALES:
+        node, of = Node("*", (node, number(SCALES[of[0]]))), of[1:]
+    return Expression(node, unit or of, grouped)
 
 
 def _without_signs(rest: list[Token]) -> tuple[list[Token], tuple[str, ...]]:
@@ -112,13 +102,13 @@ def _without_words(rest: list[Token]) -> tuple[list[Token], str]:
             if rest[place - 1].kind in ("symbol", "command") and rest[place - 1].text in _OPERATORS:
                 break
             beside = rest[place:]
-            if any(t.kind == "number" and t.text not in ("2", "3") for t in beside) or any(
+            beside = [t for t in beside if t.text not in ("{", "}")]
+            powers = [n for n, t in enumerate(beside) if t.text in ("2", "3") and beside[n - 1].text == "^"]
+            if any(t.kind == "number" and n not in powers for n, t in enumerate(beside)) or any(
                 t.kind == "command" and t.text != "cdot" for t in beside
             ):
                 break
-            return rest[:place], "".join(t.text if t.text in "^{}/" else f" {t.text}" for t in beside).replace(
-                "^ ", "^"
-            )
+            return rest[:place], " ".join(t.text for t in beside).replace(" ^ ", "^")
     return rest, ""
 
 
@@ -167,6 +157,8 @@ def _based(found: Sequence[Token]) -> Based | None:
     base: str | None = None
     if "_" in texts:
         at = texts.index("_")
+        if any(token.kind not in ("number", "letters") and token.text not in "-(){}," for token in found[:at]):
+            return None
         base = "".join(texts[at + 1 :]).strip("{}() ").lower().removeprefix("base").strip()
         texts = texts[:at]
     else:

@@ -47,6 +47,15 @@ def _table() -> dict[str, Unit]:
 
 UNITS: Final[Mapping[str, Unit]] = _table()
 
+SCALES: Final = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+"""Words that multiply the number before them."""
+
+LETTERS: Final = {
+    "metre": "m", "meter": "m", "second": "s", "sec": "s", "hour": "h", "hr": "h", "gram": "g", "gm": "g", "liter": "L",
+    "litre": "L",
+}  # fmt: skip
+"""Units that are also written as one letter, which beside a number reads as a variable."""
+
 _SPEED: Final = {"mph": ("mile", "/", "hour"), "kph": ("km", "/", "hour"), "kmh": ("km", "/", "hour")}
 _POWER: Final = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _AFTER: Final = {"squared": 2, "cubed": 3}

@@ -7,10 +7,10 @@ from typing import Final
 
 from harness.scorers.math.algebra import Algebra, rational
 from harness.scorers.math.expression import Node, number
-from harness.scorers.math.forms import Expression
+from harness.scorers.math.forms import CHOICES, Expression
 from harness.scorers.math.limits import TooLargeError, UndefinedError, UnreadableError
 from harness.scorers.math.numeric import agree
-from harness.scorers.math.units import Unit, unit
+from harness.scorers.math.units import LETTERS, Unit, unit
 from harness.scorers.math.verdict import Verdict
 
 
@@ -34,7 +34,8 @@ def nodes(left: Node, right: Node) -> Verdict:
         return Verdict(False, "undefined")
     except UnreadableError:
         pass
-    return Verdict(agree(left, right), "values at points")
+    agreed = agree(left, right)
+    return Verdict(bool(agreed), "no value at any point" if agreed is None else "values at points")
 
 
 def _infinite(node: Node) -> int:
@@ -47,7 +48,9 @@ def _infinite(node: Node) -> int:
 def quantities(gold: Expression, answer: Expression) -> Verdict:
     """Compare two values with what stands beside them: a unit that only one has may be left out, two must agree."""
     verdict = nodes(gold.node, answer.node)
-    if not verdict.equal and len(_word(gold.node)) > 2 and _word(gold.node) == _word(answer.node):
+    if verdict.equal and len(_letters(gold.node)) > 2 and _letters(gold.node) != _letters(answer.node):
+        return Verdict(False, "order of letters")
+    if not verdict.equal and _word(gold.node) == _word(answer.node) and (len(_word(gold.node)) > 2 or _is_choice(gold)):
         return Verdict(True, "same words")
     one, other = unit(gold.unit), unit(answer.unit)
     if not gold.unit and not answer.unit:
@@ -64,19 +67,49 @@ def quantities(gold: Expression, answer: Expression) -> Verdict:
             converted = nodes(Node("*", (with_unit.node, scale)), plain.node)
             if converted.equal:
                 return Verdict(True, f"{with_unit.unit[0]} as a number")
-        if len(with_unit.unit) == 1 and len(with_unit.unit[0]) == 1 and not plain.unit:
-            letter = Node("symbol", name=with_unit.unit[0])
-            if nodes(Node("*", (with_unit.node, letter)), plain.node).equal:
-                return Verdict(True, "unit written as a letter")
+        letters = _in_letters(with_unit.unit)
+        if letters is not None and not plain.unit and nodes(Node("*", (with_unit.node, letters)), plain.node).equal:
+            return Verdict(True, "unit written as a letter")
     return verdict
 
 
+def _in_letters(found: tuple[str, ...]) -> Node | None:
+    """A unit as the product that it reads as where it is written in letters (``m/s^2``); None where it is not."""
+    product: Node | None = None
+    over = False
+    for word in found:
+        if word == "/":
+            over = True
+        elif word in ("2", "3") and product is not None:
+            head, last = (product.args[0], product.args[1]) if product.op in ("*", "/") else (None, product)
+            power = Node("^", (last, number(int(word))))
+            product = power if head is None else Node(product.op, (head, power))
+        elif len(letter := LETTERS.get(word, word)) == 1:
+            symbol = Node("symbol", name=letter)
+            product = symbol if product is None else Node("/" if over else "*", (product, symbol))
+        else:
+            return None
+    return product
+
+
 def _word(node: Node) -> str:
-    """A short word that was read as a product of its letters (``odd``), in lower case; empty for anything else."""
+    """A short word that was read as a product of its letters (``Ann``), in lower case; empty for anything else."""
     if node.op == "*":
         head, rest = _word(node.args[0]), _word(node.args[1])
         return head + rest if head and rest else ""
     return node.name.lower() if node.op == "symbol" and len(node.name) == 1 else ""
+
+
+def _is_choice(gold: Expression) -> bool:
+    return gold.node.op == "symbol" and gold.node.name in CHOICES
+
+
+def _letters(node: Node) -> str:
+    """Capitals side by side, which are no product (``ACF``: statements, corners); empty for anything else."""
+    if node.op == "*":
+        head, rest = _letters(node.args[0]), _letters(node.args[1])
+        return head + rest if head and rest else ""
+    return node.name if node.op == "symbol" and len(node.name) == 1 and node.name.isupper() else ""
 
 
 _PURE: Final[dict[tuple[str, ...], Node]] = {

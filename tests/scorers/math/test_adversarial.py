@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.sandbox import Calculator
 from harness.scorers.math import asking, hendrycks, minerva, wizardmath
+from harness.scorers.math.equivalence import math_equivalent
 from harness.scorers.math.exact import decide
 from harness.scorers.math.graders import GRADERS
 from harness.scorers.math.reading import read
@@ -116,3 +118,14 @@ def test_what_is_left_to_sympy_ends() -> None:
             ended = [asking.concluded(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
             assert [verdict.equal for verdict in ended] == [False] * len(hostile)
             assert all(result.cpu_seconds < 2 for result in results)
+
+
+@pytest.mark.slow
+def test_a_fork_asks_processes_of_its_own() -> None:
+    """Pools fork: the child cannot use what its parent started, and must not end it."""
+    pytest.importorskip("math_verify")
+    asked = ("\\sum_{i=1}^{3} i", "6")
+    assert math_equivalent(*asked)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(math_equivalent, asked).get(timeout=60)
+    assert math_equivalent("\\sum_{i=1}^{4} i", "10")

@@ -9,6 +9,29 @@ from hypothesis import strategies as st
 from harness.scorers.math.exact import decide, normalise
 
 SAME = r"""
+42|**42**
+42 \text{ cm}|**42** cm
+\text{Friday}|**Friday**
+\text{D}|"D"
+19, 22|\[19, 22\]
+15,600|\(15,600\)
+(0,1)\cup(2,3)|(0, 1) U (2, 3)
+3:1|3\text{:}1
+12\text{ cm}^2|12 cm²
+144 \mbox{ m}^3|144 m^3
+3 \text{ meters per second}|3 m/s
+300000|3 x 10^5
+3|\log_2 8
+3.5|x \approx 3.5
+\text{no}|No.
+\emptyset|\text{no solution}
+\{2\}|x = 2
+25|twenty-five
+36|3 dozen
+\$1,200,000|\$1.2 \text{ million}
+\text{(C)}|C)
+\text{(C)}|(C) 5
+\text{(C)}|\textbf{(C)}\ 5
 \frac{1}{3}|P(A)=\frac13
 \frac{1}{3}|P(A) = 1/3
 \frac{1}{3}|P(\text{heads}) = 1/3
@@ -132,7 +155,6 @@ e^2|e \cdot e
 250|2.5e+2
 2e|e \cdot 2
 3032_5|3032_{5}
-3032_5|3032
 3032_5|3032_{\text{five}}
 3032_5|(3032)_5
 3032_5|3032 \text{ (base 5)}
@@ -226,6 +248,18 @@ x^3+x-1|-1+x+x^3
 """
 
 DIFFERENT = r"""
+11/2|1 1/2
+12|3 4
+34|3, 4
+3|3 dozen
+3|3 million
+5|5 feet 3 inches
+2|2 hours 30 minutes
+\text{ACF}|AFC
+\{2\}|x = 3
+\text{(C)}|(D) 5
+5|x \approx 6
+9|**3**2
 45\text{ mph}|45\text{ km/h}
 45^\circ|45 \text{ radians}
 \text{odd}|\text{even}
@@ -305,6 +339,17 @@ def rows(text: str) -> list[tuple[str, str]]:
 def test_equivalent(gold: str, answer: str) -> None:
     assert decide(answer, gold).equal is True
     assert decide(gold, answer).equal is True
+
+
+def test_only_the_answer_may_leave_its_base_out() -> None:
+    assert decide("3032", "3032_5").equal is True
+    assert decide("3032_5", "3032").equal is False
+    assert decide("4_5", "4").equal is True
+
+
+def test_a_choice_in_a_small_letter() -> None:
+    assert decide("(c)", "\\text{(C)}").equal is True
+    assert decide("X", "x").equal is False
 
 
 @pytest.mark.parametrize(("gold", "answer"), rows(DIFFERENT))
