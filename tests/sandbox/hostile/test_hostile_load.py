@@ -49,7 +49,7 @@ async def verdicts(work: dict[str, tuple[str, str]], workers: int) -> dict[str, 
 
 
 def _told(name: str, reason: str) -> str:
-    """The reason of a verdict; which of its limits (time, memory, disk) a flood spends first is the machine's to say."""
+    """The reason of a verdict; which limit a flood spends first (time, memory, disk) is the machine's to say."""
     return "a limit" if name in _FLOODS and reason in ("error", "timeout") else reason
 
 
