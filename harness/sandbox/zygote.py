@@ -231,8 +231,6 @@ class Zygote:
         except asyncio.CancelledError:
             self.stop()
             raise
-        if not done.clean:
-            self.stop()
         if errand.failure is not None:
             raise errand.failure
         return done, errand
@@ -277,7 +275,10 @@ class Zygote:
         self._errands.popleft()
         fates = protocol.FATE.iter_unpack(packet[protocol.REPORT.size :])
         errand.end(Done(killed, clean, tuple(Fate(*fate) for fate in fates)))
-        if self._errands:
+        if not clean:
+            # Before the next begins: what only waits its turn is not the cause.
+            self.stop()
+        elif self._errands:
             self._begin()
 
 

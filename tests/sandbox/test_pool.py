@@ -46,6 +46,15 @@ async def test_a_waiting_trial_survives_the_death_of_the_worker() -> None:
         assert (await slow).status == "passed"
 
 
+async def test_who_waits_behind_a_trial_that_leaves_something_is_not_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.pool._LIVES", 1)
+    leaves = "import os, time\nos.mkdir('left')\ntime.sleep(0.2)\n" + RIGHT
+    async with Sandbox(workers=1) as sandbox:
+        programs = [leaves, RIGHT, leaves, leaves, RIGHT, RIGHT]
+        outcomes = await asyncio.gather(*(sandbox.run(trial(program)) for program in programs))
+    assert {outcome.status for outcome in outcomes} == {"passed"}
+
+
 async def test_a_worker_runs_one_trial_at_a_time_whatever_it_imports() -> None:
     nap = "import time\nbegan = time.time()\ntime.sleep(0.15)\ndef solve(n): return n * n\n"
     async with Sandbox(workers=1) as sandbox:

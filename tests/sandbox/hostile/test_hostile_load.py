@@ -19,7 +19,7 @@ import pytest
 
 from harness.sandbox.attacks import prepared
 from harness.scorers.code.human_eval import HumanEval
-from tests.sandbox.hostile.collection import BY_NAME, GROUPS
+from tests.sandbox.hostile.collection import ATTACKS, BY_NAME, GROUPS
 from tests.sandbox.hostile.grading import TASK, grade
 from tests.sandbox.hostile.lab import Lab
 from tests.sandbox.hostile.test_benign import BENIGN
@@ -27,6 +27,7 @@ from tests.sandbox.hostile.test_benign import BENIGN
 EVERY = int(os.environ.get("HARNESS_TEST_EVERY", "6"))
 SECONDS = 240 if EVERY > 1 else 1200
 _CLOSE = ("a loop", "a loop in C", "a sleep", "sleepless threads", "busy threads", "a stop", "recursion in C")
+_FLOODS = {f"hostile: {attack.name}" for attack in ATTACKS if "floods" in attack.effects}
 
 
 def programs() -> dict[str, tuple[str, str]]:
@@ -44,7 +45,12 @@ def programs() -> dict[str, tuple[str, str]]:
 async def verdicts(work: dict[str, tuple[str, str]], workers: int) -> dict[str, tuple[float | None, str]]:
     async with HumanEval(TASK, workers=workers) as scorer:
         results = await asyncio.gather(*(grade(scorer, program, problem) for problem, program in work.values()))
-    return {name: (value, reason) for name, (value, reason, _) in zip(work, results, strict=True)}
+    return {name: (value, _told(name, reason)) for name, (value, reason, _) in zip(work, results, strict=True)}
+
+
+def _told(name: str, reason: str) -> str:
+    """The reason of a verdict; which limit a flood spends first (time, memory, disk) is the machine's to say."""
+    return "a limit" if name in _FLOODS and reason in ("error", "timeout") else reason
 
 
 @contextmanager
