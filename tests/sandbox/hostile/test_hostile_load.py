@@ -19,15 +19,17 @@ import pytest
 
 from harness.sandbox.attacks import prepared
 from harness.scorers.code.human_eval import HumanEval
-from tests.sandbox.hostile.collection import ATTACKS, BY_NAME, GROUPS
+from tests.sandbox.hostile.collection import BY_NAME, GROUPS
 from tests.sandbox.hostile.grading import TASK, grade
+from tests.sandbox.hostile.hiding import HIDING
 from tests.sandbox.hostile.lab import Lab
+from tests.sandbox.hostile.resources import RESOURCES
 from tests.sandbox.hostile.test_benign import BENIGN
 
 EVERY = int(os.environ.get("HARNESS_TEST_EVERY", "6"))
 SECONDS = 240 if EVERY > 1 else 1200
 _CLOSE = ("a loop", "a loop in C", "a sleep", "sleepless threads", "busy threads", "a stop", "recursion in C")
-_FLOODS = {f"hostile: {attack.name}" for attack in ATTACKS if "floods" in attack.effects}
+_FLOODS = {f"hostile: {attack.name}" for attack in (*RESOURCES, *HIDING)}
 
 
 def programs() -> dict[str, tuple[str, str]]:
