@@ -246,6 +246,7 @@ class Plus:
                         "base": truth.base_calls,
                         "atol": float(sample.record.get("atol") or 0),
                         "float_from": truth.float_from,
+                        "exact": truth.exact,
                         "oracle": _ORACLES[self._options.rules].get(entry_point),
                         "same_type": not self._options.rules.startswith("mbpp-plus-0.2"),
                         "call_cpu_seconds": call,
