@@ -144,12 +144,12 @@ class TruthCache:
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder / "arguments", lambda write: calls.write(blocks, write))
             output = await self._run(problem, folder / "arguments")
-            told: dict[str, Any] = marshal.loads(next(calls.Pieces(output).read(-1)))
+            (told,) = calls.Pieces(output).load(-1)
             facts = _Facts(
                 base_calls=len(problem.base),
                 base_blocks=len(base),
                 calls=len(problem.base) + len(problem.extra),
-                **told,
+                **dict(told),
             )
             _write(folder / "expected", lambda write: write(output))
             # Last: who finds it finds the others.
