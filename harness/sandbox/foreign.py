@@ -32,7 +32,7 @@ async def start(
         unsafe: Start it without walls where there is no bubblewrap.
 
     Returns:
-        The process, and the level: ``bwrap`` or ``unsafe``.
+        The process, and the level: ``namespaces`` or ``unsafe``.
 
     Raises:
         SandboxError: There is no bubblewrap, and ``unsafe`` is not set; or the program cannot be started.
@@ -46,7 +46,7 @@ async def start(
         )
     level, environment = "unsafe", dict(env)
     if program is not None:
-        level, environment = "bwrap", {**env, "HOME": bwrap.SCRATCH, "TMPDIR": bwrap.SCRATCH}
+        level, environment = "namespaces", {**env, "HOME": bwrap.SCRATCH, "TMPDIR": bwrap.SCRATCH}
         bound = [*_SYSTEM, *(path for path in read if not path.startswith(_SYSTEM))]
         command = bwrap.command(program, command, bound, user_namespace=True, shared_memory=True)
     try:

@@ -26,7 +26,8 @@ from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
 VARIABLE: Final = "HARNESS_EVALPLUS"
 _SELF_TESTS: Final = 3
-_SILENCE_SECONDS: Final = 900.0
+_LIVES: Final = 2
+_SILENCE_SECONDS: Final = 600.0
 """More than EvalPlus takes for one sample, or for the expected results of one problem."""
 _FIELDS: Final = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input", "plus_input", "atol")
 _REASONS: Final[Mapping[str, Reason]] = {"pass": "ok", "timeout": "timeout"}
@@ -69,29 +70,38 @@ class Official:
         self._unsafe = unsafe_exec
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._asked: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._asked: dict[int, asyncio.Future[Mapping[str, Any] | None]] = {}
+        self._starting = asyncio.Lock()
         self._number = 0
         self._evalplus = ""
         self.sandbox: str | None = None
 
     async def __aenter__(self) -> Self:
-        executable, bound, search = _environment()
+        await self._start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        executable, read, search = _environment()
         source = Path(evalplus_server.__file__).read_text(encoding="utf-8")
         command = [executable, "-S", "-P", "-B", "-c", _BOOT, json.dumps(search), source, str(self._workers)]
         env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HF_HUB_OFFLINE": "1"}
-        self._process, self.sandbox = await foreign.start(command, bound, env, unsafe=self._unsafe)
+        self._process, self.sandbox = await foreign.start(command, read, env, unsafe=self._unsafe)
         try:
             first = await asyncio.wait_for(self._output.readline(), _SILENCE_SECONDS)
             self._evalplus = str(json.loads(first)["version"])
-        except (ValueError, KeyError, TypeError, TimeoutError) as error:
-            await self.__aexit__()
+        except BaseException as error:
+            await self._stop()
+            if not isinstance(error, ValueError | KeyError | TypeError | TimeoutError):
+                raise
             raise SandboxError(
                 "the evalplus package did not start", f"try `{executable} -c 'import evalplus.evaluate'`"
             ) from error
         self._reader = asyncio.create_task(self._read())
-        return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def _stop(self) -> None:
         if self._process is not None:
             await foreign.end(self._process)
             self._process = None
@@ -102,9 +112,15 @@ class Official:
             self._reader = None
 
     @property
+    def _input(self) -> asyncio.StreamWriter:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
     def _output(self) -> asyncio.StreamReader:
-        if self._process is None or self._process.stdout is None:
-            raise _ended()
+        assert self._process is not None
+        assert self._process.stdout is not None
         return self._process.stdout
 
     async def self_test(self, samples: Sequence[Sample]) -> None:
@@ -195,52 +211,69 @@ class Official:
                 f"task {self._task.name}: sample {sample.id} has no field {missing[0]!r}",
                 "scorer evalplus needs it; use a data set in EvalPlus's form",
             )
-        if self._process is None or self._process.stdin is None or self._process.returncode is not None:
-            raise _ended()
-        self._number += 1
-        number, options = self._number, self._options
-        future = self._asked[number] = asyncio.get_running_loop().create_future()
-        request = {
-            "id": number,
-            "dataset": options.dataset,
-            "problem": {name: sample.record[name] for name in _FIELDS},
-            "solution": solution,
-            "attempt": attempt,
-            "min_time_limit": options.min_time_limit,
-            "gt_time_limit_factor": options.gt_time_limit_factor,
-        }  # fmt: skip
-        try:
-            self._process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            await self._process.stdin.drain()
-            answer: Mapping[str, Any] = await future
-        except OSError as error:
-            raise _ended() from error
-        finally:
-            self._asked.pop(number, None)
+        problem = {name: sample.record[name] for name in _FIELDS}
+        for _ in range(_LIVES):
+            async with self._starting:
+                if self._reader is None or self._reader.done():
+                    await self._stop()
+                    await self._start()
+            answer = await self._answer({"problem": problem, "solution": solution, "attempt": attempt})
+            if answer is not None:
+                break
+        else:
+            raise SandboxError(
+                f"the process that runs evalplus ended twice while it graded {sample.id}: a tested program may have "
+                "ended it, or memory ran out",
+                "score again, with fewer --workers",
+                code="evalplus",
+            )
         if "error" in answer:
             raise SandboxError(f"evalplus on {sample.id}: {answer['error']}", "score again", code="evalplus")
         return answer
 
+    async def _answer(self, request: dict[str, Any]) -> Mapping[str, Any] | None:
+        """The answer to a request; None where the process ended before."""
+        self._number += 1
+        number, options = self._number, self._options
+        request["id"], request["dataset"] = number, options.dataset
+        request["min_time_limit"], request["gt_time_limit_factor"] = (
+            options.min_time_limit,
+            options.gt_time_limit_factor,
+        )
+        future: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = future
+        try:
+            self._input.write(json.dumps(request).encode("ascii") + b"\n")
+            await self._input.drain()
+            return await future
+        except OSError:
+            return None
+        finally:
+            del self._asked[number]
+
     async def _read(self) -> None:
         """Hand the answers out; the tested code may write lines too, so any may be none."""
-        with contextlib.suppress(TimeoutError):
-            while True:
-                try:
-                    line = await asyncio.wait_for(self._output.readline(), _SILENCE_SECONDS if self._asked else None)
-                except ValueError:  # longer than any of ours
-                    continue
-                if not line:
+        while True:
+            try:
+                line = await asyncio.wait_for(self._output.readline(), _SILENCE_SECONDS)
+            except TimeoutError:
+                if self._asked:
                     break
-                answer = _answer(line)
-                future = self._asked.get(answer.get("id", 0))
-                if future is not None and not future.done():
-                    future.set_result(answer)
+                continue
+            except ValueError:  # longer than any of ours
+                continue
+            if not line:
+                break
+            answer = _read_answer(line)
+            future = self._asked.get(answer.get("id", 0))
+            if future is not None and not future.done():
+                future.set_result(answer)
         for future in self._asked.values():
             if not future.done():
-                future.set_exception(_ended())
+                future.set_result(None)
 
 
-def _answer(line: bytes) -> dict[str, Any]:
+def _read_answer(line: bytes) -> dict[str, Any]:
     """A line as an answer; empty where it is none."""
     with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
         said = json.loads(line)
@@ -251,14 +284,6 @@ def _answer(line: bytes) -> dict[str, Any]:
         (base, base_tried), (plus, plus_tried) = said["base"], said["plus"]
         return {"id": said["id"], "base": (str(base), int(base_tried)), "plus": (str(plus), int(plus_tried))}
     return {}
-
-
-def _ended() -> SandboxError:
-    return SandboxError(
-        "the process that runs evalplus ended: a tested program may have ended it, or memory ran out",
-        "score again, with fewer --workers if it repeats",
-        code="evalplus",
-    )
 
 
 def _environment() -> tuple[str, list[str], list[str]]:
