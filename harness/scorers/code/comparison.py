@@ -170,8 +170,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | complex)
 
 
-
-
 # --- oracles: True or False is the verdict, None leaves it to the comparison ------------------------------------------
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
 from harness.errors import HarnessError, InstrumentError, SandboxError, SpecError
-from harness.prompts import reference_text, render
+from harness.prompts import reference_text
 from harness.sandbox import foreign
 from harness.scorers import declared
 from harness.scorers.code import evalplus_server
-from harness.scorers.code.programs import program_of
+from harness.scorers.code.programs import BEFORE, program_of, whole_program
 from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
 VARIABLE: Final = "HARNESS_EVALPLUS"
@@ -53,7 +53,7 @@ class OfficialOptions(Spec, frozen=True, kw_only=True):
     """
 
     dataset: Literal["humaneval", "mbpp"]
-    before: str = "{prompt}"
+    before: str = BEFORE
     min_time_limit: float = 1.0
     gt_time_limit_factor: float = 4.0
 
@@ -137,7 +137,9 @@ class Official:
             if self._task.reference is not None:
                 stage = self._task.reference.stage
                 text = self._extracted(sample, reference_text(self._task, sample), stage)
-                answer = await self._ask(sample, 0, self._program(sample, text or "", stage))
+                answer = await self._ask(
+                    sample, 0, whole_program(self._task, sample, text or "", stage, self._options.before)
+                )
                 passed.append(answer["base"][0] == answer["plus"][0] == "pass")
         if passed and not any(passed):
             raise InstrumentError(
@@ -151,7 +153,7 @@ class Official:
         text = self._extracted(sample, completion.text, completion.stage)
         if text is None:
             return [self._score(sample, completion, name, 0.0, "no_answer", None, {}) for name in ("base", "plus")]
-        program = self._program(sample, text, completion.stage)
+        program = whole_program(self._task, sample, text, completion.stage, self._options.before)
         answer = await self._ask(sample, completion.attempt, program)
         (base, base_tried), (extra, extra_tried) = answer["base"], answer["plus"]
         first = len(sample.record["base_input"])
@@ -197,12 +199,6 @@ class Official:
 
     def _extracted(self, sample: Sample, text: str, stage: Stage) -> str | None:
         return program_of(text, stage, self._task.extraction, str(sample.record.get("entry_point", "")))
-
-    def _program(self, sample: Sample, text: str, stage: Stage) -> str:
-        if stage == "program":
-            return text
-        where = f"{self._task.name}: scorer.options.before, sample {sample.id!r}"
-        return render(self._options.before, sample.record, where=where) + text
 
     async def _ask(self, sample: Sample, attempt: int, solution: str) -> Mapping[str, Any]:
         missing = [name for name in _FIELDS if name not in sample.record]

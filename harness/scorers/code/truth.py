@@ -28,7 +28,7 @@ from harness.sandbox import Calls, Limits, Sandbox, Trial
 from harness.sandbox.inside import calls
 from harness.scorers.code import expectation
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised when files made earlier must not be used any more."""
 _BLOCK: Final = 64
 _LIMITS: Final = Limits(cpu_seconds=300.0, wall_seconds=400.0)
