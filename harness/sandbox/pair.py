@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import marshal
+import mmap
 import os
 import signal
 import time
@@ -119,7 +120,9 @@ def _compiled(helpers: str, test: str) -> bytes:
     return marshal.dumps(code)
 
 
-def _outcome(done: Done, limit: str | None, verdict: dict[str, Any] | None, wall: float, output: bytes) -> Outcome:
+def _outcome(
+    done: Done, limit: str | None, verdict: dict[str, Any] | None, wall: float, output: bytes | mmap.mmap
+) -> Outcome:
     solution, tester = done.fates
     cpu = solution.cpu_seconds + tester.cpu_seconds
     if limit in ("cpu", "wall"):

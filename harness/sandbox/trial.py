@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -29,12 +30,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that are known beforehand, so that the solution makes them by itself and sends its answers many at a time.
 
-    Both files are made by `harness.sandbox.inside.calls.pack`; blocks of the one answer those of the other.
+    Both files are made by `harness.sandbox.inside.calls.write`.
 
     Attributes:
-        arguments: File of blocks of argument tuples; solution and tester read it.
-        expected: File of blocks that only the tester reads; None: there is no solution, and the trial's
-            ``check(arguments)`` returns the bytes that become `Outcome.output`.
+        arguments: File of marshalled blocks of argument tuples; solution and tester read it.
+        expected: File of the forms of answers, which only the tester reads; None: there is no solution, and what the
+            trial's ``check(arguments)`` yields becomes `Outcome.output`, such a file.
         first: Number of the block to begin with.
         options: What the trial's ``check(answers, arguments, expected, options)`` is told, in JSON;
             ``call_cpu_seconds`` is the processor time of one call.
@@ -85,4 +86,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     detail: Mapping[str, Any] = {}
-    output: bytes = b""
+    output: bytes | mmap.mmap = b""

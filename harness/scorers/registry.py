@@ -15,6 +15,7 @@ SCORERS: Final[Mapping[str, str]] = {
     "human-eval": "harness.scorers.code.human_eval:HumanEval",
     "mbpp": "harness.scorers.code.mbpp:Mbpp",
     "multiple-choice": "harness.scorers.choices:MultipleChoice",
+    "evalplus": "harness.scorers.code.official:Official",
     "plus": "harness.scorers.code.plus:Plus",
     "math": "harness.scorers.math.scorer:HarnessMath",
     "math-hendrycks": "harness.scorers.math.scorer:HendrycksMath",

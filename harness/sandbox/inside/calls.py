@@ -1,14 +1,18 @@
 """Calls that are known beforehand: their arguments in a file, the answers in frames of many.
 
-A file of blocks is read by whoever it was written for, and was written by the harness, so its blocks are marshalled.
-A frame of answers comes from untrusted code: it is JSON, ``[kinds, forms, raised]``. ``kinds`` has one letter for each
-answer: ``p`` its form stands for itself, ``t`` a tuple, ``l`` a list of tuples,
-``e`` the tagged form of `wire`. ``json.loads`` makes
-nothing but exact built-in types, so a lie about a kind can at most be a wrong answer.
+A file of arguments is read by whoever it was written for, and was written by the harness, so its pieces are
+marshalled. Answers come from untrusted code. Each is a form: a letter for its kind, then the value's bytes, so that
+who knows the form of the expected value need not read it.
+
+``s`` text, ``p`` JSON that stands for itself, ``t`` a tuple, ``l`` a list of tuples, ``f`` a list of floats, ``i`` one
+of integers, ``m`` one of floats with a few integers, ``e`` the tagged JSON of `wire`. Reading makes nothing but exact
+built-in types, so a lie about a kind can at most be a wrong answer. A frame is JSON, ``[lengths, raised]``, and the
+forms.
 """
 
 from __future__ import annotations
 
+import array
 import json
 import marshal
 import mmap
@@ -22,12 +26,17 @@ from harness.sandbox.inside import wire
 MAX_MESSAGE: Final = 500
 MAX_FORM: Final = wire.MAX_FRAME - (4 << 20)
 """Bytes of one answer."""
-_HEAD: Final = struct.Struct("<Q")
+_LENGTH: Final = struct.Struct("<Q")
 _PLAIN: Final = frozenset({type(None), bool, int, float, str})
 _NESTED: Final = _PLAIN | {list}
+_FLOATS, _INTEGERS, _MIXED = {float}, {int}, {float, int}
+_EXACT: Final = 1 << 53
+"""Integers below it are exact as floats."""
+_FEW: Final = 8
+"""One in so many items may be an integer among floats."""
 _WATCH_SECONDS: Final = 0.25
 
-text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+text: Final[Callable[[Any], str]] = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 """JSON of a plain value; NaN and the infinities in JavaScript's spelling, which ``json.loads`` reads."""
 
 
@@ -50,90 +59,177 @@ class Raised:
         self.message = message
 
 
-class Blocks:
-    """A file of blocks of values.
+class Pieces:
+    """A file of byte strings, as `write` makes it; those that are not asked for are not read.
 
     Args:
-        descriptor: The open file.
+        file: The open file's descriptor, or its bytes.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._read(memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)))
+    def __init__(self, file: int | bytes | mmap.mmap) -> None:
+        memory = mmap.mmap(file, 0, prot=mmap.PROT_READ) if isinstance(file, int) else file
+        self._memory = memoryview(memory)
+        (size,) = _LENGTH.unpack(self._memory[-_LENGTH.size :])
+        self._ends: list[int] = [0, *marshal.loads(self._memory[-_LENGTH.size - size : -_LENGTH.size])]
 
-    @classmethod
-    def of(cls, body: bytes) -> Blocks:
-        """The blocks of a file that is in memory."""
-        blocks = cls.__new__(cls)
-        blocks._read(memoryview(body))
-        return blocks
+    def __len__(self) -> int:
+        return len(self._ends) - 1
 
-    def _read(self, memory: memoryview) -> None:
-        self._memory = memory
-        (size,) = _HEAD.unpack_from(self._memory)
-        lengths = marshal.loads(self._memory[_HEAD.size : _HEAD.size + size])
-        self._places = []
-        at = _HEAD.size + size
-        for length in lengths:
-            self._places.append((at, at + length))
-            at += length
+    def read(self, first: int = 0) -> Iterator[bytes]:
+        """The pieces from ``first`` on, one at a time."""
+        ends = self._ends
+        for at in range(len(self))[first:]:
+            yield bytes(self._memory[ends[at] : ends[at + 1]])
 
     def load(self, first: int = 0) -> Iterator[list[Any]]:
-        """Each block from ``first``, made anew; one at a time is in memory."""
-        for begin, end in self._places[first:]:
-            yield marshal.loads(self._memory[begin:end])
+        """Each piece from ``first`` on as the block of values it is, made anew (`marshal`)."""
+        return map(marshal.loads, self.read(first))
 
 
-def pack(blocks: Iterable[list[Any]]) -> bytes:
-    """The bytes of a file of blocks (`Blocks`), which are taken one at a time.
+def write(pieces: Iterable[bytes], into: Callable[[bytes], object]) -> int:
+    """Write a file of pieces, which are taken one at a time.
 
-    Raises:
-        ValueError: A value is of no built-in type.
+    Args:
+        pieces: The pieces.
+        into: Takes the file's bytes from its begin to its end.
+
+    Returns:
+        The size of the file.
     """
-    bodies = [marshal.dumps(block) for block in blocks]
-    head = marshal.dumps([len(body) for body in bodies])
-    return b"".join([_HEAD.pack(len(head)), head, *bodies])
+    ends: list[int] = []
+    at = 0
+    for piece in pieces:
+        into(piece)
+        at += len(piece)
+        ends.append(at)
+    index = marshal.dumps(ends)
+    into(index)
+    into(_LENGTH.pack(len(index)))
+    return at + len(index) + _LENGTH.size
 
 
-def form(value: Any) -> tuple[str, str]:
-    """Kind and JSON of an answer.
+def encode(value: Any) -> bytes:
+    """The form of an answer.
 
     Raises:
         WireError: The value is nested too deeply, or longer than `MAX_FORM`.
     """
-    kind, body = _form(value)
-    if len(body) > MAX_FORM:
+    form = _form(value)
+    if len(form) > MAX_FORM:
         raise wire.WireError(f"longer than {MAX_FORM >> 20} MiB")
-    return kind, body
+    return form
 
 
-def _form(value: Any) -> tuple[str, str]:
+def _form(value: Any) -> bytes:
     kind = type(value)
     try:
-        if kind in _PLAIN or (kind is list and _is_plain(value)):
-            return "p", text(value)
-        if kind is tuple and _PLAIN.issuperset(map(type, value)):
-            return "t", text(value)
-        if kind is list and set(map(type, value)) == {tuple} and all(_PLAIN.issuperset(map(type, x)) for x in value):
-            return "l", text(value)
+        if kind is str:
+            return b"".join((b"s", value.encode("utf-8", "surrogatepass")))
+        if kind in _PLAIN:
+            return _json("p", value)
+        if kind is list:
+            found = _list_form(value)
+            if found is not None:
+                return found
+        elif kind is tuple and _PLAIN.issuperset(map(type, value)):
+            return _json("t", value)
     except (ValueError, RecursionError):  # an integer of more digits than Python prints, a list that holds itself
         pass
-    return "e", text(wire.encode(value))
+    return _json("e", wire.encode(value))
 
 
-def _is_plain(value: list[Any]) -> bool:
+def _json(kind: str, value: Any) -> bytes:
+    return f"{kind}{text(value)}".encode("ascii")
+
+
+def _list_form(value: list[Any]) -> bytes | None:
     kinds = set(map(type, value))
-    return kinds <= _PLAIN or (kinds <= _NESTED and all(_is_plain(item) for item in value if type(item) is list))
+    if kinds == _FLOATS:
+        return b"f" + array.array("d", value).tobytes()
+    if kinds == _INTEGERS:
+        try:
+            return b"i" + array.array("q", value).tobytes()
+        except OverflowError:
+            return _json("p", value)
+    if kinds == _MIXED and (found := _mixed(value)) is not None:
+        return found
+    if kinds == {tuple}:
+        return _json("l", value) if all(_PLAIN.issuperset(map(type, item)) for item in value) else None
+    return _json("p", value) if _is_plain(value, kinds) else None
 
 
-def send(descriptor: int, kinds: Sequence[str], forms: Sequence[str], raised: str) -> None:
-    """Write a frame of answers.
+def _is_plain(value: list[Any], kinds: set[type]) -> bool:
+    return kinds <= _PLAIN or (
+        kinds <= _NESTED and all(_is_plain(item, set(map(type, item))) for item in value if type(item) is list)
+    )
+
+
+def _mixed(value: list[Any]) -> bytes | None:
+    """Floats with a few integers: how many, where they are, and all as floats."""
+    kinds = list(map(type, value))
+    count = kinds.count(int)
+    if count * _FEW > len(kinds):
+        return None
+    places = array.array("q")
+    at = -1
+    for _ in range(count):
+        at = kinds.index(int, at + 1)
+        if not -_EXACT < value[at] < _EXACT:
+            return None
+        places.append(at)
+    return b"".join([b"m", _LENGTH.pack(count), places.tobytes(), array.array("d", value).tobytes()])
+
+
+def decode(form: bytes) -> Any:
+    """The value of a form.
+
+    Raises:
+        WireError: It is none.
+    """
+    try:
+        return _READERS[form[:1]](form[1:])
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, struct.error) as error:
+        raise wire.WireError("no form of an answer") from error
+
+
+def _items(code: str, body: bytes) -> list[Any]:
+    items = array.array(code)
+    items.frombytes(body)
+    return items.tolist()
+
+
+def _read_mixed(body: bytes) -> list[Any]:
+    (count,) = _LENGTH.unpack_from(body)
+    begin = _LENGTH.size * (1 + count)
+    items = _items("d", body[begin:])
+    for at in _items("q", body[_LENGTH.size : begin]):
+        items[at] = int(items[at])
+    return items
+
+
+_READERS: Final[dict[bytes, Callable[[bytes], Any]]] = {
+    b"s": lambda body: body.decode("utf-8", "surrogatepass"),
+    b"p": json.loads,
+    b"t": lambda body: tuple(json.loads(body)),
+    b"l": lambda body: list(map(tuple, json.loads(body))),
+    b"f": lambda body: _items("d", body),
+    b"i": lambda body: _items("q", body),
+    b"m": _read_mixed,
+    b"e": lambda body: wire.decode(json.loads(body)),
+}
+
+
+def send(descriptor: int, forms: Sequence[bytes], raised: list[str] | None) -> None:
+    """Write a frame of answers; ``raised`` has name and text of the exception that ended the last call.
 
     Raises:
         WireError: It is longer than `wire.MAX_FRAME`.
         OSError: The other side is gone.
     """
-    body = f'["{"".join(kinds)}",[{",".join(forms)}],{raised}]'.encode("ascii")
-    wire.send_bytes(descriptor, body)
+    if sum(map(len, forms)) > wire.MAX_FRAME:
+        raise wire.WireError(f"longer than {wire.MAX_FRAME >> 20} MiB")
+    head = text([list(map(len, forms)), raised]).encode("ascii")
+    wire.send_bytes(descriptor, head, *forms)
 
 
 class Answers:
@@ -150,22 +246,19 @@ class Answers:
         self._clock = clock
         self._call_seconds = call_seconds
 
-    def frames(self) -> Iterator[list[Any]]:
-        """Lists of answers to successive calls; one that raised is a `Raised`, and the last.
+    def frames(self) -> Iterator[tuple[list[bytes], Raised | None]]:
+        """Forms of answers to successive calls, and what the next call raised; that one is the last.
 
         Raises:
             CallTimeoutError: A call spent its processor time.
             EOFError: The solution ended before its last frame.
             WireError: A frame is not readable.
         """
-        while True:
+        raised = None
+        while raised is None:
             self._await()
-            answers, raised = _read(wire.receive(self._descriptor))
-            if raised is not None:
-                answers.append(raised)
-            yield answers
-            if raised is not None:
-                return
+            lengths, raised = _head(wire.receive(self._descriptor))
+            yield _parts(wire.exactly(self._descriptor, sum(lengths)), lengths), raised
 
     def _await(self) -> None:
         """Wait for the next frame, watching how much processor time goes by."""
@@ -182,35 +275,39 @@ class Answers:
                 raise CallTimeoutError
 
 
-def _read(frame: Any) -> tuple[list[Any], Raised | None]:
+def _head(frame: Any) -> tuple[list[int], Raised | None]:
     try:
-        kinds, forms, raised = frame
-        if type(kinds) is not str or type(forms) is not list or len(kinds) != len(forms):
+        lengths, raised = frame
+        if type(lengths) is not list or set(map(type, lengths)) - {int} or min(lengths, default=1) < 1:
             raise wire.WireError("no frame of answers")
-        answers = (
-            forms if not kinds.strip("p") else [_READERS[kind](one) for kind, one in zip(kinds, forms, strict=True)]
-        )
+        if sum(lengths) > wire.MAX_FRAME:
+            raise wire.WireError(f"longer than {wire.MAX_FRAME >> 20} MiB")
         if raised is None:
-            return answers, None
+            return lengths, None
         name, message = raised
-        return answers, Raised(str(name)[:100], str(message)[:MAX_MESSAGE])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise wire.WireError("no frame of answers") from error
+    return lengths, Raised(str(name)[:100], str(message)[:MAX_MESSAGE])
 
 
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "p": lambda one: one,
-    "t": tuple,
-    "l": lambda one: list(map(tuple, one)),
-    "e": wire.decode,
-}
+def _parts(body: bytes, lengths: list[int]) -> list[bytes]:
+    if len(lengths) == 1:
+        return [body]
+    parts = []
+    at = 0
+    for length in lengths:
+        parts.append(body[at : at + length])
+        at += length
+    return parts
 
 
-def write_output(descriptor: int, body: bytes) -> None:
-    """Fill a memory file whose size is set already (a limit on file sizes does not concern what is mapped).
+def fill(descriptor: int, pieces: Iterable[bytes]) -> int:
+    """Write a file of pieces into a memory file whose size is set already; returns how much of it they take.
+
+    A limit on the size of files does not concern what is mapped.
 
     Raises:
         ValueError: It is too small.
     """
-    with mmap.mmap(descriptor, len(body)) as memory:
-        memory.write(body)
+    with mmap.mmap(descriptor, 0) as memory:
+        return write(pieces, memory.write)

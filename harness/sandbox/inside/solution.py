@@ -39,14 +39,14 @@ def serve_calls(payload: dict[str, Any], arguments: int, replies: int) -> None:
 
     Args:
         payload: As in `serve`, and ``first``: number of the block of calls to begin with.
-        arguments: Descriptor of a file of blocks (`calls.Blocks`), each a list of tuples of arguments.
+        arguments: Descriptor of a file (`calls.Pieces`) of blocks, each a list of tuples of arguments.
         replies: Descriptor to write answers to.
     """
     function = _load(payload, replies)
     if function is None:
         return
     answers = _Answers(replies)
-    for block in calls.Blocks(arguments).load(payload["first"]):
+    for block in calls.Pieces(arguments).load(payload["first"]):
         for one in block:
             try:
                 result = function(*one)
@@ -73,8 +73,7 @@ class _Answers:
 
     def __init__(self, replies: int) -> None:
         self._replies = replies
-        self._kinds: list[str] = []
-        self._forms: list[str] = []
+        self._forms: list[bytes] = []
         self._bytes = 0
         self._at_once = 1
         self._sent = time.monotonic()
@@ -83,30 +82,29 @@ class _Answers:
         signal.setitimer(signal.ITIMER_PROF, 0.1, 0.1)
 
     def add(self, result: Any) -> None:
-        kind, form = calls.form(result)
+        form = calls.encode(result)
         self._busy = True
-        self._kinds.append(kind)
         self._forms.append(form)
         self._bytes += len(form)
-        full = len(self._kinds) >= self._at_once or self._bytes > self._BYTES
+        full = len(self._forms) >= self._at_once or self._bytes > self._BYTES
         if full or time.monotonic() - self._sent > self._SECONDS:
-            self._send("null")
+            self._send(None)
             self._at_once = min(2 * self._at_once, self._MOST)
         self._busy = False
 
     def end(self, raised: list[str] | None) -> None:
         self._busy = True
-        self._send(calls.text(raised))
+        self._send(raised)
 
-    def _send(self, raised: str) -> None:
-        calls.send(self._replies, self._kinds, self._forms, raised)
-        self._kinds, self._forms, self._bytes = [], [], 0
+    def _send(self, raised: list[str] | None) -> None:
+        calls.send(self._replies, self._forms, raised)
+        self._forms, self._bytes = [], 0
         self._sent = time.monotonic()
 
     def _remind(self, number: int, frame: object) -> None:
-        if not self._busy and self._kinds:
+        if not self._busy and self._forms:
             self._busy = True
-            self._send("null")
+            self._send(None)
             self._busy = False
 
 

@@ -128,9 +128,9 @@ def grade_calls(payload: dict[str, Any], replies: int, arguments: int, expected:
     Args:
         payload: ``tests`` as in `grade`, but its ``check(answers, arguments, expected, options)`` returns the verdict,
             a mapping with ``status``, ``kind``, ``message`` and, bounded, what else it tells. ``options`` go to it.
-            With ``compute`` no solution is asked: ``check(arguments)`` returns the bytes that are the result.
+            With ``compute`` no solution is asked: ``check(arguments)`` yields the pieces that are the result.
         replies: Descriptor to read answers from.
-        arguments: Descriptor of the file of arguments (`calls.Blocks`).
+        arguments: Descriptor of the file of arguments (`calls.Pieces`).
         expected: Descriptor of the file of expected results; with ``compute``, of the file to fill.
         solution: The solution's process, whose clock is watched.
 
@@ -140,12 +140,11 @@ def grade_calls(payload: dict[str, Any], replies: int, arguments: int, expected:
     try:
         check = _load_check(payload)
         options = payload["options"]
-        blocks = calls.Blocks(arguments)
+        pieces = calls.Pieces(arguments)
         if payload["compute"]:
-            body = check(blocks)
-            calls.write_output(expected, body)
-            return {"status": "passed", "kind": "", "message": "", "size": len(body)}
-        known = calls.Blocks(expected)
+            size = calls.fill(expected, check(pieces))
+            return {"status": "passed", "kind": "", "message": "", "size": size}
+        known = calls.Pieces(expected)
     except BaseException as error:
         return _verdict("broken", error)
     failed = _await_load(replies)
@@ -154,7 +153,7 @@ def grade_calls(payload: dict[str, Any], replies: int, arguments: int, expected:
     clock = functools.partial(_cpu_seconds, solution)
     try:
         found: dict[str, Any] = check(
-            calls.Answers(replies, clock, options["call_cpu_seconds"]), blocks, known, options
+            calls.Answers(replies, clock, options["call_cpu_seconds"]), pieces, known, options
         )
     except BaseException as error:
         return _verdict("broken", error)

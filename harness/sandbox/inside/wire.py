@@ -289,11 +289,11 @@ def send(descriptor: int, message: Any) -> None:
     send_bytes(descriptor, json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii"))
 
 
-def send_bytes(descriptor: int, body: bytes) -> None:
-    """Write one frame whose JSON is made already; raises as `send`."""
+def send_bytes(descriptor: int, body: bytes, *more: bytes) -> None:
+    """Write one frame whose JSON is made already, and what comes after it; raises as `send`."""
     if len(body) > MAX_FRAME:
         raise WireError(f"longer than {MAX_FRAME >> 20} MiB")
-    view = memoryview(struct.pack(">I", len(body)) + body)
+    view = memoryview(b"".join((struct.pack(">I", len(body)), body, *more)))
     while view:
         view = view[os.write(descriptor, view) :]
 
@@ -308,17 +308,18 @@ def receive(descriptor: int) -> Any:
         EOFError: The other side closed its end.
         WireError: The bytes are no frame.
     """
-    (length,) = struct.unpack(">I", _exactly(descriptor, 4))
+    (length,) = struct.unpack(">I", exactly(descriptor, 4))
     if length > MAX_FRAME:
         raise WireError(f"longer than {MAX_FRAME >> 20} MiB")
-    body = _exactly(descriptor, length)
+    body = exactly(descriptor, length)
     try:
         return json.loads(body)
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError("not JSON") from error
 
 
-def _exactly(descriptor: int, count: int) -> bytes:
+def exactly(descriptor: int, count: int) -> bytes:
+    """Read so many bytes; raises EOFError where the other side closed its end before."""
     chunks = []
     while count:
         chunk = os.read(descriptor, min(count, 1 << 20))

@@ -13,8 +13,9 @@ is within
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.sandbox.inside import calls, wire
@@ -23,61 +24,43 @@ from harness.sandbox.inside.showing import shown
 _RTOL = 1e-7
 
 
-def check(answers: calls.Answers, arguments: calls.Blocks, expected: calls.Blocks, options: Mapping[str, Any]) -> Any:
+def check(answers: calls.Answers, arguments: calls.Pieces, expected: calls.Pieces, options: Mapping[str, Any]) -> Any:
     """Compare the answers with what is expected, up to the first that is wrong.
 
     Args:
         answers: From the solution.
-        arguments: Of the calls, for oracles and for showing one.
-        expected: The expected results.
+        arguments: Blocks of arguments, for oracles and for showing one.
+        expected: The form of each expected result (`calls.encode`).
         options: ``first`` (block to begin with), ``first_call`` (its number), ``calls`` (number of all), ``base`` (how
             many belong to the first set), ``atol``, ``float_from`` (for each set, the call from which floats are
-            compared with a tolerance, or null), ``oracle`` (name or null), ``same_type``.
+            compared with a tolerance, or null), ``oracle`` (name or null), ``same_type``, ``exact`` (whether equal
+            forms are equal results).
 
     Returns:
         The verdict; ``detail`` has ``call``, ``input``, ``expected`` and ``got`` of the call that failed.
     """
     comparison = Comparison(arguments, options)
     at: int = options["first_call"]
-    known = _Feed(expected.load(options["first"]))
+    known = itertools.islice(expected.read(at), options["calls"] - at)
     try:
         frames = answers.frames() if at < options["calls"] else iter(())
-        for frame in frames:
-            wanted = known.take(len(frame))
-            wrong = comparison.first_wrong(at, frame, wanted)
+        for forms, raised in frames:
+            wanted = list(itertools.islice(known, len(forms)))
+            wrong = comparison.first_wrong(at, forms, wanted)
             if wrong is not None:
-                return comparison.failure(at + wrong, frame[wrong], wanted[wrong])
+                return comparison.failure(at + wrong, forms[wrong], wanted[wrong])
             at += len(wanted)
             if at >= options["calls"]:
                 break
+            if raised is not None:
+                return comparison.raised(at, next(known), raised)
     except calls.CallTimeoutError:
-        return comparison.broken(at, known.take(1), "timeout", "cpu", "a call spent its processor time")
+        return comparison.broken(at, next(known), "timeout", "cpu", "a call spent its processor time")
     except EOFError:
-        return comparison.broken(at, known.take(1), "error", "SolutionGone", "the solution process ended during a call")
+        return comparison.broken(at, next(known), "error", "SolutionGone", "the solution process ended during a call")
     except (wire.WireError, MemoryError) as error:
-        return comparison.broken(at, known.take(1), "error", "SolutionGone", f"its answer is not readable: {error}")
+        return comparison.broken(at, next(known), "error", "SolutionGone", f"its answer is not readable: {error}")
     return {"status": "passed", "kind": "", "message": ""}
-
-
-class _Feed:
-    """Hands out the values of blocks in pieces of any length."""
-
-    def __init__(self, blocks: Iterator[list[Any]]) -> None:
-        self._blocks = blocks
-        self._block: list[Any] = []
-        self._at = 0
-
-    def take(self, count: int) -> list[Any]:
-        piece = self._block[self._at : self._at + count]
-        self._at += len(piece)
-        while len(piece) < count:
-            block = next(self._blocks, None)
-            if block is None:
-                break
-            more = block[: count - len(piece)]
-            self._block, self._at = block, len(more)
-            piece = piece + more if piece else more
-        return piece
 
 
 class Comparison:
@@ -88,24 +71,30 @@ class Comparison:
         options: As in `check`.
     """
 
-    def __init__(self, arguments: calls.Blocks, options: Mapping[str, Any]) -> None:
+    def __init__(self, arguments: calls.Pieces, options: Mapping[str, Any]) -> None:
         self._arguments = arguments
         self._options = options
         self._oracle = ORACLES.get(options["oracle"])
 
-    def first_wrong(self, at: int, answers: list[Any], wanted: list[Any]) -> int | None:
+    def first_wrong(self, at: int, forms: list[bytes], wanted: list[bytes]) -> int | None:
         """Position of the first wrong answer; ``at`` is the number of the first call."""
-        if self._oracle is None and _same(answers, wanted):
+        plain = self._oracle is None and self._options["exact"]
+        if plain and forms == wanted:
             return None
-        for position, (answer, right) in enumerate(zip(answers, wanted, strict=False)):
-            if not self.right(at + position, answer, right):
+        for position, (form, right) in enumerate(zip(forms, wanted, strict=False)):
+            if not (plain and form == right) and not self._right(at + position, form, right):
                 return position
         return None
 
+    def _right(self, call: int, form: bytes, expected: bytes) -> bool:
+        try:
+            answer = calls.decode(form)
+        except wire.WireError:
+            return False
+        return self.right(call, answer, calls.decode(expected))
+
     def right(self, call: int, answer: Any, expected: Any) -> bool:
         """Whether one answer is right."""
-        if type(answer) is calls.Raised:
-            return False
         try:
             atol = self._tolerance(call)
             if self._oracle is None:
@@ -132,31 +121,31 @@ class Comparison:
             at += len(block)
         raise IndexError(call)
 
-    def failure(self, call: int, answer: Any, expected: Any) -> dict[str, Any]:
+    def failure(self, call: int, form: bytes, expected: bytes) -> dict[str, Any]:
         """The verdict on a wrong answer."""
-        if type(answer) is calls.Raised:
-            told = f"{answer.kind}: {answer.message}"
-            return self._verdict(call, expected, "error", answer.kind, answer.message, f"raised {told}")
+        try:
+            answer = calls.decode(form)
+        except wire.WireError as error:
+            return self.broken(call, expected, "error", "SolutionGone", f"its answer is not readable: {error}")
         kind = "opaque" if type(answer) is wire.Opaque else "wrong"
         return self._verdict(call, expected, "wrong", kind, "", shown(answer))
 
-    def broken(self, call: int, expected: list[Any], status: str, kind: str, message: str) -> dict[str, Any]:
+    def raised(self, call: int, expected: bytes, raised: calls.Raised) -> dict[str, Any]:
+        """The verdict on a call that raised."""
+        told = f"raised {raised.kind}: {raised.message}"
+        return self._verdict(call, expected, "error", raised.kind, raised.message, told)
+
+    def broken(self, call: int, expected: bytes, status: str, kind: str, message: str) -> dict[str, Any]:
         """The verdict where a call has no answer."""
-        return self._verdict(call, expected[0] if expected else None, status, kind, message, None)
+        return self._verdict(call, expected, status, kind, message, None)
 
     def _verdict(
-        self, call: int, expected: Any, status: str, kind: str, message: str, got: str | None
+        self, call: int, expected: bytes, status: str, kind: str, message: str, got: str | None
     ) -> dict[str, Any]:
         # Made anew from the file, not what the solution was given: it may have changed that.
-        detail = {"call": call, "input": shown(list(self._input(call))), "expected": shown(expected), "got": got}
+        given = shown(list(self._input(call)))
+        detail = {"call": call, "input": given, "expected": shown(calls.decode(expected)), "got": got}
         return {"status": status, "kind": kind, "message": message, "detail": detail}
-
-
-def _same(answers: list[Any], wanted: list[Any]) -> bool:
-    try:
-        return bool(answers == wanted)
-    except Exception:  # arrays have no truth value; one by one decides
-        return False
 
 
 def close(answer: Any, expected: Any, atol: float, *, same_type: bool) -> bool:
@@ -179,13 +168,6 @@ def close(answer: Any, expected: Any, atol: float, *, same_type: bool) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | complex)
-
-
-def is_floats(value: Any) -> bool:
-    """Whether a value is a float or a sequence of nothing but floats."""
-    if isinstance(value, float):
-        return True
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, float) for item in value)
 
 
 # --- oracles: True or False is the verdict, None leaves it to the comparison ------------------------------------------

@@ -18,6 +18,7 @@ from harness.sandbox import Calls, Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
 from harness.scorers.code import comparison
 from harness.scorers.code.inputs import mbpp_arguments
+from harness.scorers.code.longest_first import LongestFirst
 from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
 from harness.scorers.code.truth import Problem, Truth, TruthCache
 from harness.types import Completion, Sample, Score, Spec, Stage, Task
@@ -86,6 +87,8 @@ class Plus:
         self._task = task
         self._sandbox = Sandbox(workers=workers, unsafe=unsafe_exec)
         self._truths = TruthCache(self._sandbox)
+        # One at work and one ahead for each worker; expected results do not wait here, so they come first.
+        self._turns = LongestFirst(2 * self._sandbox.workers)
         self.sandbox: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -229,30 +232,31 @@ class Plus:
     ) -> Outcome:
         entry_point = str(sample.record["entry_point"])
         call, whole = self._seconds(truth)
-        return await self._sandbox.run(
-            Trial(
-                program=program,
-                entry_point=entry_point,
-                helpers="",
-                test=_RULE,
-                limits=Limits(cpu_seconds=whole, wall_seconds=2 * whole, idle_seconds=call + 1.0),
-                calls=Calls(
-                    arguments=truth.arguments,
-                    expected=truth.expected,
-                    first=first,
-                    options={
-                        "first_call": truth.base_calls if first else 0,
-                        "calls": truth.base_calls if only_base else truth.calls,
-                        "base": truth.base_calls,
-                        "atol": float(sample.record.get("atol") or 0),
-                        "float_from": truth.float_from,
-                        "oracle": _ORACLES[self._options.rules].get(entry_point),
-                        "same_type": not self._options.rules.startswith("mbpp-plus-0.2"),
-                        "call_cpu_seconds": call,
-                    },
-                ),
-            )
+        trial = Trial(
+            program=program,
+            entry_point=entry_point,
+            helpers="",
+            test=_RULE,
+            limits=Limits(cpu_seconds=whole, wall_seconds=2 * whole, idle_seconds=call + 1.0),
+            calls=Calls(
+                arguments=truth.arguments,
+                expected=truth.expected,
+                first=first,
+                options={
+                    "first_call": truth.base_calls if first else 0,
+                    "calls": truth.base_calls if only_base else truth.calls,
+                    "base": truth.base_calls,
+                    "atol": float(sample.record.get("atol") or 0),
+                    "float_from": truth.float_from,
+                    "exact": truth.exact,
+                    "oracle": _ORACLES[self._options.rules].get(entry_point),
+                    "same_type": not self._options.rules.startswith("mbpp-plus-0.2"),
+                    "call_cpu_seconds": call,
+                },
+            ),
         )
+        async with self._turns.turn(truth.seconds):
+            return await self._sandbox.run(trial)
 
 
 def _is_text(value: Any) -> bool:

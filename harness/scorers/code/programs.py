@@ -18,7 +18,9 @@ from harness.types import Extraction, Reason, Sample, Stage, Task
 BEFORE: Final = "{prompt}"
 """What is executed before a reply or a continuation where the task says nothing else."""
 
-CODE_SCORERS: Final = frozenset({"plus", "human-eval", "mbpp"})
+PLUS_SCORERS: Final = frozenset({"plus", "evalplus"})
+"""Those that grade by base and extra inputs."""
+CODE_SCORERS: Final = PLUS_SCORERS | {"human-eval", "mbpp"}
 _TOLD: Final = 5
 """Inputs that are told to a person."""
 KNOWN_WRONG: Final[Mapping[str, str]] = {
@@ -75,7 +77,7 @@ def told_tests(task: Task, sample: Sample) -> str | None:
         return str(record.get("test", "")).strip()
     if task.scorer.name == "mbpp":
         return "\n".join([record.get("test_setup_code") or "", *record.get("test_list", ())]).strip()
-    if task.scorer.name != "plus":
+    if task.scorer.name not in PLUS_SCORERS:
         return None
     base, extra = (record.get(name) or [] for name in ("base_input", "plus_input"))
     calls = [f"{record.get('entry_point')}({', '.join(map(shown, arguments))})" for arguments in base[:_TOLD]]

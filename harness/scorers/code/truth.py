@@ -1,6 +1,6 @@
 """Expected results: what a problem's reference solution returns, computed once for each version of the data and kept.
 
-They are kept as files (`harness.sandbox.inside.calls.Blocks`) that the processes of a trial map: 250 MB of results for
+They are kept as files (`harness.sandbox.inside.calls.Pieces`) that the processes of a trial map: 250 MB of results for
 HumanEval+ take no memory of the harness's own, and every sample of a problem shares them.
 """
 
@@ -10,11 +10,13 @@ import asyncio
 import hashlib
 import inspect
 import json
+import marshal
+import mmap
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +27,8 @@ from harness.errors import InstrumentError, StoreError
 from harness.sandbox import Calls, Limits, Sandbox, Trial
 from harness.sandbox.inside import calls
 from harness.scorers.code import expectation
-from harness.scorers.code.comparison import is_floats
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised when files made earlier must not be used any more."""
 _BLOCK: Final = 64
 _LIMITS: Final = Limits(cpu_seconds=300.0, wall_seconds=400.0)
@@ -61,13 +62,14 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         arguments: File of blocks of argument tuples; those of the first set come first.
-        expected: File of blocks of expected results.
+        expected: File of the forms of expected results.
         base_calls: Calls of the first set.
         base_blocks: Blocks of the first set.
         calls: Calls of both sets.
         float_from: For each set, the first call whose expected result is a float or a sequence of floats.
         slowest: Processor seconds of the reference solution's slowest call, its result's encoding included.
         seconds: Those of all its calls.
+        exact: Whether equal forms are equal results; NaN, say, does not equal itself.
     """
 
     arguments: Path
@@ -78,6 +80,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     float_from: tuple[int | None, int | None]
     slowest: float
     seconds: float
+    exact: bool
 
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     float_from: tuple[int | None, int | None]
     slowest: float
     seconds: float
+    exact: bool
 
 
 class TruthCache:
@@ -134,27 +138,22 @@ class TruthCache:
         return root / f"{problem.data[:16]}-v{VERSION}-py{python}" / name
 
     async def _compute(self, problem: Problem, folder: Path) -> _Facts:
-        blocks = [*_blocks(problem.base), *_blocks(problem.extra)]
+        base = _blocks(problem.base)
+        blocks = [marshal.dumps(block) for block in [*base, *_blocks(problem.extra)]]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / "arguments", calls.pack(blocks))
-            body = await self._run(problem, folder / "arguments")
-            *results, (slowest, seconds) = calls.Blocks.of(body).load()
-            base_blocks = len(list(_blocks(problem.base)))
+            _write(folder / "arguments", lambda write: calls.write(blocks, write))
+            output = await self._run(problem, folder / "arguments")
+            (told,) = calls.Pieces(output).load(-1)
             facts = _Facts(
                 base_calls=len(problem.base),
-                base_blocks=base_blocks,
+                base_blocks=len(base),
                 calls=len(problem.base) + len(problem.extra),
-                float_from=(
-                    _first_float(results[:base_blocks], 0),
-                    _first_float(results[base_blocks:], len(problem.base)),
-                ),
-                slowest=slowest,
-                seconds=seconds,
+                **dict(told),
             )
-            _write(folder / "expected", body)
+            _write(folder / "expected", lambda write: write(output))
             # Last: who finds it finds the others.
-            _write(folder / "facts.json", msgspec.json.encode(facts))
+            _write(folder / "facts.json", lambda write: write(msgspec.json.encode(facts)))
         except OSError as error:
             raise StoreError(
                 f"expected results cannot be kept in {folder}: {error.strerror or error}",
@@ -162,7 +161,7 @@ class TruthCache:
             ) from error
         return facts
 
-    async def _run(self, problem: Problem, arguments: Path) -> bytes:
+    async def _run(self, problem: Problem, arguments: Path) -> bytes | mmap.mmap:
         outcome = await self._sandbox.run(
             Trial(
                 program="",
@@ -183,12 +182,13 @@ class TruthCache:
 
 
 def _test(problem: Problem) -> str:
+    counted = f"base_calls={len(problem.base)}, only_given={problem.only_given}"
     return (
         f"{inspect.getsource(expectation)}\n\n"
         "def check(arguments):\n"
         "    namespace = {}\n"
         f"    exec(compile({problem.solution!r}, '<reference>', 'exec', dont_inherit=True), namespace)\n"
-        f"    return compute(namespace[{problem.entry_point!r}], arguments, only_given={problem.only_given})\n"
+        f"    return compute(namespace[{problem.entry_point!r}], arguments, {counted})\n"
     )
 
 
@@ -196,21 +196,17 @@ def _blocks(arguments: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]
     return [list(arguments[at : at + _BLOCK]) for at in range(0, len(arguments), _BLOCK)]
 
 
-def _first_float(blocks: Sequence[list[Any]], at: int) -> int | None:
-    for block in blocks:
-        for value in block:
-            if is_floats(value):
-                return at
-            at += 1
-    return None
+def _write(path: Path, fill: Callable[[Callable[[bytes | mmap.mmap], object]], object]) -> None:
+    """Write a file whole or not at all.
 
-
-def _write(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all."""
+    Args:
+        path: The file.
+        fill: Is given what takes the file's bytes.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
+            fill(file.write)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink()

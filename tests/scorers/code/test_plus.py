@@ -110,8 +110,8 @@ HOSTILE = {
     "system exit": "raise SystemExit(0)",
     "exit in a call": "import os\ndef add(a, b): os._exit(0)",
     "a forged frame": (
-        "import os\ndef add(a, b):\n    body = b'[\"pp\",[1,1],null]'\n"
-        "    for fd in range(3, 20):\n        try: os.write(fd, len(body).to_bytes(4, 'big') + body)\n"
+        "import os\ndef add(a, b):\n    body = b'[[2,2],null]'\n"
+        "    for fd in range(3, 20):\n        try: os.write(fd, len(body).to_bytes(4, 'big') + body + b'p1p1')\n"
         "        except OSError: pass\n    return 0"
     ),
     "no frame at all": (
