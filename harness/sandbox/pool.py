@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, TypeVar
 
@@ -69,7 +70,9 @@ class Sandbox:
         self.refusals: list[str] = []
         """Why the levels before `level` are not used."""
         self._all: list[Worker] = []
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        # First come, first served: a plain queue lets who has just finished overtake all who wait.
+        self._places = asyncio.Semaphore(0)
+        self._idle: deque[Worker] = deque()
 
     async def __aenter__(self) -> Self:
         remove_abandoned()
@@ -95,7 +98,7 @@ class Sandbox:
         )
 
     async def _start(self) -> None:
-        self._idle = asyncio.Queue()
+        self._places = asyncio.Semaphore(self.workers * _AHEAD)
         self._all = [self._worker() for _ in range(self.workers)]
         try:
             async with asyncio.TaskGroup() as group:
@@ -103,8 +106,7 @@ class Sandbox:
                     group.create_task(worker.start())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        for worker in self._all * _AHEAD:
-            self._idle.put_nowait(worker)
+        self._idle = deque(self._all * _AHEAD)
 
     async def _try_canary(self) -> None:
         outcome = await self.run(CANARY)
@@ -149,20 +151,26 @@ class Sandbox:
         return Computed(tuple(results))
 
     async def _with_worker(self, work: Callable[[Worker], Awaitable[_T]]) -> _T:
-        worker = await self._idle.get()
-        deaths = 0
+        async with self._places:
+            worker = self._idle.popleft()
+            try:
+                return await _outlive(worker, work)
+            finally:
+                self._idle.append(worker)
+
+
+async def _outlive(worker: Worker, work: Callable[[Worker], Awaitable[_T]]) -> _T:
+    """Do the work, also where the worker's zygote dies once of it or often for another cause."""
+    deaths = 0
+    for _ in range(_MOST_LIVES):
         try:
-            for _ in range(_MOST_LIVES):
-                try:
-                    return await work(worker)
-                except ZygoteDiedError as death:
-                    # What only waited its turn is not the cause.
-                    deaths += death.began
-                    if deaths == _LIVES:
-                        break
-        finally:
-            self._idle.put_nowait(worker)
-        raise SandboxError("a sandbox worker died twice during a trial", "run again; if it repeats, report the sample")
+            return await work(worker)
+        except ZygoteDiedError as death:
+            # What only waited its turn is not the cause.
+            deaths += death.began
+            if deaths == _LIVES:
+                break
+    raise SandboxError("a sandbox worker died twice during a trial", "run again; if it repeats, report the sample")
 
 
 def candidates(wanted: str | None, *, unsafe: bool) -> list[str]:

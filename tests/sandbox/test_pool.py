@@ -200,3 +200,16 @@ def test_a_folder_that_cannot_be_looked_into_counts_as_full(monkeypatch: pytest.
     finally:
         monkeypatch.undo()
         scratch.remove()
+
+
+async def test_who_waits_is_not_overtaken_by_who_has_just_finished() -> None:
+    rounds: list[int] = []
+
+    async def twice(sandbox: Sandbox) -> None:
+        for number in (1, 2):
+            await sandbox.run(trial(RIGHT))
+            rounds.append(number)
+
+    async with Sandbox(workers=1, level="landlock") as sandbox:
+        await asyncio.gather(*(twice(sandbox) for _ in range(6)))
+    assert rounds == [1] * 6 + [2] * 6
