@@ -248,7 +248,7 @@ class Official:
             del self._asked[number]
 
     async def _read(self) -> None:
-        """Hand the answers out; the tested code may write lines too, so any may be none."""
+        """Hand the answers out; a line may be none, for a tested program may reach into what runs it."""
         while True:
             try:
                 line = await asyncio.wait_for(self._output.readline(), _SILENCE_SECONDS)
