@@ -141,8 +141,9 @@ def reviews(rows: list[Row], stage: Stage | None) -> Reading:
 
 
 def lm_eval(rows: list[Row], stage: Stage | None) -> Reading:
-    """Read lm-eval's logged samples: ``resps`` are the attempts of ``doc_id``.
+    """Read lm-eval's logged samples: ``resps`` are the attempts of a document.
 
+    ``doc_id`` is a document's place in the data set; where its record (``doc``) has a ``task_id``, that is its name.
     lm-eval writes a document once per filter (gsm8k has two), each time with the same raw responses; they count once.
     """
     reading = Reading()
@@ -150,7 +151,7 @@ def lm_eval(rows: list[Row], stage: Stage | None) -> Reading:
     attempts: Counter[str] = Counter()
     repeated = 0
     for row in rows:
-        sample, texts, filter_ = row.key("doc_id"), _responses(row), row.fields.get("filter")
+        sample, texts, filter_ = _document(row), _responses(row), row.fields.get("filter")
         known = first.setdefault(sample, (filter_, texts))
         if known[0] != filter_:
             if known[1] != texts:
@@ -168,6 +169,12 @@ def lm_eval(rows: list[Row], stage: Stage | None) -> Reading:
     if stage is None:
         reading.notes.append(guess("lm-eval samples", "reply", "raw responses, before lm-eval's filters"))
     return reading
+
+
+def _document(row: Row) -> str:
+    record = row.fields.get("doc")
+    name = record.get("task_id") if isinstance(record, dict) else None
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) and name != "" else row.key("doc_id")
 
 
 def _declared_stage(row: Row) -> Stage | None:

@@ -155,6 +155,14 @@ def test_lm_eval_responses_are_attempts(write, responses):
     assert replay.form == "lm-eval"
 
 
+@pytest.mark.parametrize(
+    ("record", "sample"), [({"task_id": 11}, "11"), ({"task_id": "Mbpp/11"}, "Mbpp/11"), ({"question": "?"}, "0")]
+)
+def test_lm_eval_documents_have_the_name_that_their_record_gives(write, record, sample):
+    replay = read_completions(write([{"doc_id": 0, "doc": record, "resps": [["x"]]}]), None)
+    assert keys(replay) == [(sample, 0, 0, "x")]
+
+
 def test_lm_eval_filters_do_not_double_a_document(write):
     rows = [{"doc_id": n, "resps": [[f"r{n}"]], "filter": f} for f in ("strict", "flexible") for n in range(2)]
     replay = read_completions(write(rows), None)
