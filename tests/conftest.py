@@ -1,6 +1,7 @@
 """Fixtures that tests of several packages use."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 pytest_plugins = ["tests.engines.vllm_fixture"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A shell's background job ignores SIGINT, and so would every process that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
