@@ -41,6 +41,7 @@ CASES = {
     "humaneval/chat": "chat-function",
     "humaneval-plus/evalplus-v0.1.10": "humaneval-plus-evalplus",
     "humaneval-plus/evalplus-v0.1.9": "humaneval-plus-evalplus",
+    "humaneval-plus/evalplus-official": "humaneval-plus-evalplus",
     "humaneval-plus/wizardcoder": "humaneval-plus-wizardcoder",
     "humaneval-plus/chat": "chat-function",
     "mbpp/wizardcoder-500": "mbpp-wizardcoder-500",
@@ -48,6 +49,7 @@ CASES = {
     "mbpp/chat": "mbpp-chat",
     "mbpp-plus/v0.2.0": "humaneval-plus-evalplus",
     "mbpp-plus/v0.1.0": "humaneval-plus-evalplus",
+    "mbpp-plus/evalplus-official": "humaneval-plus-evalplus",
     "mbpp-plus/wizardcoder": "mbpp-plus-wizardcoder",
     "mbpp-plus/chat": "chat-function",
 }
