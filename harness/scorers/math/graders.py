@@ -47,7 +47,7 @@ GRADERS: Final[Mapping[str, Grader]] = {
     for grader in (
         Grader(
             "harness",
-            1,
+            2,
             "ours: exact structure and values, math-verify for what is left",
             exact.decide,
             exact.normalise,
