@@ -20,7 +20,8 @@ from harness.types import Completion, EngineFacts, Generate, ModelFacts, Request
 if TYPE_CHECKING:
     from harness.formats import Replay as Replayed
 
-DEFAULT_CONCURRENCY = 64
+DEFAULT_CONCURRENCY = 1024
+"""Nothing is asked of anybody; the more are at hand, the better the sandbox can put the longest first."""
 _JOURNAL = "completions.jsonl"
 _SUFFIXES = (".gz", ".jsonl", ".json")
 _SHOWN = 2

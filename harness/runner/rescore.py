@@ -28,6 +28,9 @@ from harness.types import CellResult, Manifest, Sample, Task
 if TYPE_CHECKING:
     from harness.datasets import DataStore
 
+_WINDOW = 1024
+"""Attempts in work at once, at least: the more are at hand, the better the sandbox can put the longest first."""
+
 
 async def score(
     cell: Path,
@@ -105,7 +108,7 @@ async def score(
         progress.started(manifest.model.name, rules.name, count.expected, count.expected - len(count.causes))
         grader = Grader(held, scoring, rule, progress)
         left = _left(held, scoring, asked, chosen, attempts)
-        await _grade(grader, left, asked, width(None, panel.concurrency, workers), panel)
+        await _grade(grader, left, asked, max(_WINDOW, width(None, panel.concurrency, workers)), panel)
         count = results.tally(held, scoring, asked, chosen, attempts)
         estimates = results.estimate(held, scoring, rules, chosen, attempts, count, scorer=rule.scorer)
         for note in closing_notes(rule):

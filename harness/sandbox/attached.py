@@ -1,16 +1,12 @@
-"""The files of a trial whose calls are known beforehand: opened for its processes, and read where one was filled."""
+"""The files of a trial whose calls are known beforehand, opened for its processes."""
 
 from __future__ import annotations
 
-import mmap
 import os
-from typing import Any, Final
+from typing import Any
 
 from harness.errors import SandboxError
 from harness.sandbox.trial import Calls, Trial
-
-MAX_OUTPUT: Final = 2 << 30
-"""Bytes that a computing trial may fill; only what it does fill takes memory."""
 
 
 class Attached:
@@ -24,13 +20,13 @@ class Attached:
     """
 
     def __init__(self, calls: Calls | None) -> None:
-        self._calls = calls
         self.descriptors: list[int] = []
         if calls is None:
             return
         try:
-            self.descriptors.append(_open(calls.arguments))
-            self.descriptors.append(_output() if calls.expected is None else _open(calls.expected))
+            self.descriptors.append(os.open(calls.arguments, os.O_RDONLY | os.O_CLOEXEC))
+            access = os.O_WRONLY if calls.compute else os.O_RDONLY
+            self.descriptors.append(os.open(calls.expected, access | os.O_CLOEXEC))
         except OSError as error:
             self.close()
             raise SandboxError(
@@ -48,13 +44,6 @@ class Attached:
         while self.descriptors:
             os.close(self.descriptors.pop())
 
-    def output(self, verdict: dict[str, Any] | None) -> bytes | mmap.mmap:
-        """What the trial filled; empty where nothing was to be filled."""
-        size = 0 if verdict is None else verdict.get("size", 0)
-        if self._calls is None or self._calls.expected is not None or not size:
-            return b""
-        return mmap.mmap(self.descriptors[1], size, prot=mmap.PROT_READ)
-
 
 def payloads(trial: Trial, compiled: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """What solution and tester are told; neither learns anything of the other's."""
@@ -63,15 +52,5 @@ def payloads(trial: Trial, compiled: bytes) -> tuple[dict[str, Any], dict[str, A
     if trial.calls is not None:
         solution["first"] = trial.calls.first
         tester["options"] = {**trial.calls.options, "first": trial.calls.first}
-        tester["compute"] = trial.calls.expected is None
+        tester["compute"] = trial.calls.compute
     return solution, tester
-
-
-def _open(path: os.PathLike[str]) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _output() -> int:
-    descriptor = os.memfd_create("output", os.MFD_CLOEXEC)
-    os.ftruncate(descriptor, MAX_OUTPUT)
-    return descriptor

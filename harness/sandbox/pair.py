@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import marshal
-import mmap
 import os
 import signal
 import time
@@ -80,13 +79,12 @@ async def _attempt(zygote: Zygote, trial: Trial) -> tuple[Outcome, _Process | No
             while ours:
                 os.close(ours.pop())
             verdict = _read_verdict(read_end)
-            output = attached.output(verdict)
     finally:
         for descriptor in (*ours, read_end):
             os.close(descriptor)
     wall = time.monotonic() - (errand.began or 0.0)
     limit = _limit(done, errand, limits)
-    return _outcome(done, limit, verdict, wall, output), None if limit is not None else _victim(done, verdict)
+    return _outcome(done, limit, verdict, wall), None if limit is not None else _victim(done, verdict)
 
 
 def _limit(done: Done, errand: Errand, limits: Limits) -> str | None:
@@ -120,9 +118,7 @@ def _compiled(helpers: str, test: str) -> bytes:
     return marshal.dumps(code)
 
 
-def _outcome(
-    done: Done, limit: str | None, verdict: dict[str, Any] | None, wall: float, output: bytes | mmap.mmap
-) -> Outcome:
+def _outcome(done: Done, limit: str | None, verdict: dict[str, Any] | None, wall: float) -> Outcome:
     solution, tester = done.fates
     cpu = solution.cpu_seconds + tester.cpu_seconds
     if limit in ("cpu", "wall"):
@@ -147,7 +143,6 @@ def _outcome(
         cpu_seconds=cpu,
         wall_seconds=wall,
         detail=verdict.get("detail", {}),
-        output=output,
     )
 
 

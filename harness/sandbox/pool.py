@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, TypeVar
 
@@ -16,6 +15,7 @@ from harness.sandbox.errand import ZygoteDiedError
 from harness.sandbox.inside import jail
 from harness.sandbox.scratch import remove_abandoned
 from harness.sandbox.trial import Outcome, Trial
+from harness.sandbox.turns import Turns
 from harness.sandbox.worker import Worker
 
 DEFAULT_MEMORY_BYTES = 4 << 30
@@ -23,8 +23,6 @@ LEVELS = ("bwrap", "landlock")
 """From the strongest."""
 _LIVES = 2
 _MOST_LIVES = 20
-_AHEAD = 2
-"""Errands that a worker holds: one at work, and the next, so that it need not wait for the harness."""
 _T = TypeVar("_T")
 
 
@@ -70,9 +68,7 @@ class Sandbox:
         self.refusals: list[str] = []
         """Why the levels before `level` are not used."""
         self._all: list[Worker] = []
-        # First come, first served: a plain queue lets who has just finished overtake all who wait.
-        self._places = asyncio.Semaphore(0)
-        self._idle: deque[Worker] = deque()
+        self._turns: Turns[Worker] = Turns([])
 
     async def __aenter__(self) -> Self:
         remove_abandoned()
@@ -98,7 +94,6 @@ class Sandbox:
         )
 
     async def _start(self) -> None:
-        self._places = asyncio.Semaphore(self.workers * _AHEAD)
         self._all = [self._worker() for _ in range(self.workers)]
         try:
             async with asyncio.TaskGroup() as group:
@@ -106,7 +101,7 @@ class Sandbox:
                     group.create_task(worker.start())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        self._idle = deque(self._all * _AHEAD)
+        self._turns = Turns(self._all)
 
     async def _try_canary(self) -> None:
         outcome = await self.run(CANARY)
@@ -129,16 +124,20 @@ class Sandbox:
         for worker in self._all:
             worker.stop()
 
-    async def run(self, trial: Trial) -> Outcome:
-        """Run one trial on the next idle worker.
+    async def run(self, trial: Trial, *, seconds: float = 0.0) -> Outcome:
+        """Run one trial when its turn comes.
+
+        Args:
+            trial: What to run.
+            seconds: Processor time that it is expected to take; of all that wait, the longest comes first.
 
         Raises:
             SandboxError: The instrument broke; nothing is known of the program.
         """
-        return await self._with_worker(lambda worker: worker.run(trial))
+        return await self._with_worker(lambda worker: worker.run(trial), seconds)
 
     async def compute(self, computation: Computation) -> Computed:
-        """Call a trusted function on every item, on the next idle worker.
+        """Call a trusted function on every item, when its turn comes.
 
         An item that hangs, swells or crashes costs only itself: the items before keep their results, and the rest go
         on in a fresh process.
@@ -147,16 +146,12 @@ class Sandbox:
             SandboxError: The instrument broke; nothing is known of any item.
         """
         results: list[Result] = []
-        await self._with_worker(lambda worker: worker.compute(computation, results))
+        await self._with_worker(lambda worker: worker.compute(computation, results), 0.0)
         return Computed(tuple(results))
 
-    async def _with_worker(self, work: Callable[[Worker], Awaitable[_T]]) -> _T:
-        async with self._places:
-            worker = self._idle.popleft()
-            try:
-                return await _outlive(worker, work)
-            finally:
-                self._idle.append(worker)
+    async def _with_worker(self, work: Callable[[Worker], Awaitable[_T]], seconds: float) -> _T:
+        async with self._turns.turn(seconds) as worker:
+            return await _outlive(worker, work)
 
 
 async def _outlive(worker: Worker, work: Callable[[Worker], Awaitable[_T]]) -> _T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -34,15 +33,17 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         arguments: File of marshalled blocks of argument tuples; solution and tester read it.
-        expected: File of the forms of answers, which only the tester reads; None: there is no solution, and what the
-            trial's ``check(arguments)`` yields becomes `Outcome.output`, such a file.
+        expected: File of the forms of answers, which only the tester reads.
+        compute: There is no solution, and what the trial's ``check(arguments)`` yields is written into ``expected``,
+            which is empty.
         first: Number of the block to begin with.
         options: What the trial's ``check(answers, arguments, expected, options)`` is told, in JSON;
             ``call_cpu_seconds`` is the processor time of one call.
     """
 
     arguments: Path
-    expected: Path | None
+    expected: Path
+    compute: bool = False
     first: int = 0
     options: Mapping[str, Any] = {}
 
@@ -77,7 +78,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         cpu_seconds: Processor time of solution and tester.
         wall_seconds: From start to end.
         detail: What else the test told; parts of it were written by untrusted code.
-        output: What a trial without a solution computed.
     """
 
     status: Literal["passed", "wrong", "error", "timeout"]
@@ -86,4 +86,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     detail: Mapping[str, Any] = {}
-    output: bytes | mmap.mmap = b""

@@ -4,18 +4,20 @@ A file of arguments is read by whoever it was written for, and was written by th
 marshalled. Answers come from untrusted code. Each is a form: a letter for its kind, then the value's bytes, so that
 who knows the form of the expected value need not read it.
 
-``s`` text, ``p`` JSON that stands for itself, ``t`` a tuple, ``l`` a list of tuples, ``f`` a list of floats, ``i`` one
-of integers, ``m`` one of floats with a few integers, ``e`` the tagged JSON of `wire`. Reading makes nothing but exact
-built-in types, so a lie about a kind can at most be a wrong answer. A frame is JSON, ``[lengths, raised]``, and the
-forms.
+``s`` text, ``p`` JSON that stands for itself, ``t`` a tuple, ``f`` a list of floats, ``i`` one of integers, ``m`` one
+of floats with a few integers, ``w`` one of texts, ``r`` one of tuples of one length (the form of their items), ``l``
+one of other tuples, ``e`` the tagged JSON of `wire`. Reading makes nothing but exact built-in types, so a lie about a
+kind can at most be a wrong answer. A frame is JSON, ``[lengths, raised]``, and the forms.
 """
 
 from __future__ import annotations
 
 import array
+import bisect
+import itertools
 import json
 import marshal
-import mmap
+import os
 import select
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,12 +31,16 @@ MAX_FORM: Final = wire.MAX_FRAME - (4 << 20)
 _LENGTH: Final = struct.Struct("<Q")
 _PLAIN: Final = frozenset({type(None), bool, int, float, str})
 _NESTED: Final = _PLAIN | {list}
-_FLOATS, _INTEGERS, _MIXED = {float}, {int}, {float, int}
+_FLOATS, _INTEGERS, _MIXED, _TEXTS, _TUPLES = {float}, {int}, {float, int}, {str}, {tuple}
+_LISTS: Final = (b"p", b"f", b"i", b"m", b"w")
+_SEPARATOR: Final = "\0"
 _EXACT: Final = 1 << 53
 """Integers below it are exact as floats."""
 _FEW: Final = 8
 """One in so many items may be an integer among floats."""
 _WATCH_SECONDS: Final = 0.25
+_CHUNK: Final = 1 << 20
+"""Bytes that are read or written at once where pieces are shorter."""
 
 text: Final[Callable[[Any], str]] = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 """JSON of a plain value; NaN and the infinities in JavaScript's spelling, which ``json.loads`` reads."""
@@ -42,6 +48,10 @@ text: Final[Callable[[Any], str]] = json.JSONEncoder(separators=(",", ":"), chec
 
 class CallTimeoutError(BaseException):
     """One call spent its processor time; a BaseException, so that no rule can swallow it."""
+
+
+class UnwrittenError(BaseException):
+    """A file cannot be written; a BaseException, so that no rule can swallow it."""
 
 
 class Raised:
@@ -63,14 +73,14 @@ class Pieces:
     """A file of byte strings, as `write` makes it; those that are not asked for are not read.
 
     Args:
-        file: The open file's descriptor, or its bytes.
+        file: The open file's descriptor; where it is read does not move.
     """
 
-    def __init__(self, file: int | bytes | mmap.mmap) -> None:
-        memory = mmap.mmap(file, 0, prot=mmap.PROT_READ) if isinstance(file, int) else file
-        self._memory = memoryview(memory)
-        (size,) = _LENGTH.unpack(self._memory[-_LENGTH.size :])
-        self._ends: list[int] = [0, *marshal.loads(self._memory[-_LENGTH.size - size : -_LENGTH.size])]
+    def __init__(self, file: int) -> None:
+        self._file = file
+        end = os.fstat(file).st_size - _LENGTH.size
+        (size,) = _LENGTH.unpack(os.pread(file, _LENGTH.size, end))
+        self._ends: list[int] = [0, *marshal.loads(os.pread(file, size, end - size))]
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -78,34 +88,57 @@ class Pieces:
     def read(self, first: int = 0) -> Iterator[bytes]:
         """The pieces from ``first`` on, one at a time."""
         ends = self._ends
-        for at in range(len(self))[first:]:
-            yield bytes(self._memory[ends[at] : ends[at + 1]])
+        while first < len(self):
+            begin = ends[first]
+            last = max(first + 1, bisect.bisect_right(ends, begin + _CHUNK) - 1)
+            body = os.pread(self._file, ends[last] - begin, begin)
+            for at in range(first, last):
+                yield body[ends[at] - begin : ends[at + 1] - begin]
+            first = last
 
     def load(self, first: int = 0) -> Iterator[list[Any]]:
         """Each piece from ``first`` on as the block of values it is, made anew (`marshal`)."""
         return map(marshal.loads, self.read(first))
 
 
-def write(pieces: Iterable[bytes], into: Callable[[bytes], object]) -> int:
+def write(pieces: Iterable[bytes], into: Callable[[bytes], object]) -> None:
     """Write a file of pieces, which are taken one at a time.
 
     Args:
         pieces: The pieces.
         into: Takes the file's bytes from its begin to its end.
-
-    Returns:
-        The size of the file.
     """
     ends: list[int] = []
-    at = 0
+    waiting: list[bytes] = []
+    at = written = 0
     for piece in pieces:
-        into(piece)
+        waiting.append(piece)
         at += len(piece)
         ends.append(at)
+        if at - written > _CHUNK:
+            into(b"".join(waiting))
+            waiting.clear()
+            written = at
     index = marshal.dumps(ends)
-    into(index)
-    into(_LENGTH.pack(len(index)))
-    return at + len(index) + _LENGTH.size
+    into(b"".join((*waiting, index, _LENGTH.pack(len(index)))))
+
+
+def fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+    """Write a file of pieces into an open, empty file.
+
+    Raises:
+        UnwrittenError: The disk is full, say.
+    """
+
+    def into(body: bytes) -> None:
+        view = memoryview(body)
+        try:
+            while view:
+                view = view[os.write(descriptor, view) :]
+        except OSError as error:
+            raise UnwrittenError(error.strerror) from error
+
+    write(pieces, into)
 
 
 def encode(value: Any) -> bytes:
@@ -153,8 +186,10 @@ def _list_form(value: list[Any]) -> bytes | None:
             return _json("p", value)
     if kinds == _MIXED and (found := _mixed(value)) is not None:
         return found
-    if kinds == {tuple}:
-        return _json("l", value) if all(_PLAIN.issuperset(map(type, item)) for item in value) else None
+    if kinds == _TEXTS and (found := _texts(value)) is not None:
+        return found
+    if kinds == _TUPLES:
+        return _tuples(value)
     return _json("p", value) if _is_plain(value, kinds) else None
 
 
@@ -162,6 +197,24 @@ def _is_plain(value: list[Any], kinds: set[type]) -> bool:
     return kinds <= _PLAIN or (
         kinds <= _NESTED and all(_is_plain(item, set(map(type, item))) for item in value if type(item) is list)
     )
+
+
+def _texts(value: list[str]) -> bytes | None:
+    whole = _SEPARATOR.join(value)
+    if whole.count(_SEPARATOR) != len(value) - 1:
+        return None
+    return b"w" + whole.encode("utf-8", "surrogatepass")
+
+
+def _tuples(value: list[tuple[Any, ...]]) -> bytes | None:
+    items = list(itertools.chain.from_iterable(value))
+    if not _PLAIN.issuperset(map(type, items)):
+        return None
+    lengths = set(map(len, value))
+    if len(lengths) > 1 or not items:
+        return _json("l", value)
+    form = _list_form(items)
+    return form and b"".join((b"r", _LENGTH.pack(*lengths), form))
 
 
 def _mixed(value: list[Any]) -> bytes | None:
@@ -207,6 +260,15 @@ def _read_mixed(body: bytes) -> list[Any]:
     return items
 
 
+def _read_tuples(body: bytes) -> list[tuple[Any, ...]]:
+    (length,) = _LENGTH.unpack_from(body)
+    form = body[_LENGTH.size :]
+    items = decode(form) if form[:1] in _LISTS else None
+    if type(items) is not list or length < 1 or len(items) % length:
+        raise ValueError("no items of tuples")
+    return list(zip(*[iter(items)] * length, strict=True))
+
+
 _READERS: Final[dict[bytes, Callable[[bytes], Any]]] = {
     b"s": lambda body: body.decode("utf-8", "surrogatepass"),
     b"p": json.loads,
@@ -215,6 +277,8 @@ _READERS: Final[dict[bytes, Callable[[bytes], Any]]] = {
     b"f": lambda body: _items("d", body),
     b"i": lambda body: _items("q", body),
     b"m": _read_mixed,
+    b"w": lambda body: body.decode("utf-8", "surrogatepass").split(_SEPARATOR),
+    b"r": _read_tuples,
     b"e": lambda body: wire.decode(json.loads(body)),
 }
 
@@ -299,15 +363,3 @@ def _parts(body: bytes, lengths: list[int]) -> list[bytes]:
         parts.append(body[at : at + length])
         at += length
     return parts
-
-
-def fill(descriptor: int, pieces: Iterable[bytes]) -> int:
-    """Write a file of pieces into a memory file whose size is set already; returns how much of it they take.
-
-    A limit on the size of files does not concern what is mapped.
-
-    Raises:
-        ValueError: It is too small.
-    """
-    with mmap.mmap(descriptor, 0) as memory:
-        return write(pieces, memory.write)

@@ -13,9 +13,12 @@ import time
 import traceback
 from typing import Any
 
-from harness.sandbox.inside import calls, wire
+from harness.sandbox.inside import calls, jail, wire
 from harness.sandbox.inside.calls import MAX_MESSAGE
 from harness.sandbox.inside.showing import shown
+
+MAX_EXPECTED = 2 << 30
+"""Bytes of expected results that a rule may write."""
 
 
 class SolutionGone(BaseException):
@@ -128,23 +131,27 @@ def grade_calls(payload: dict[str, Any], replies: int, arguments: int, expected:
     Args:
         payload: ``tests`` as in `grade`, but its ``check(answers, arguments, expected, options)`` returns the verdict,
             a mapping with ``status``, ``kind``, ``message`` and, bounded, what else it tells. ``options`` go to it.
-            With ``compute`` no solution is asked: ``check(arguments)`` yields the pieces that are the result.
+            With ``compute`` no solution is asked: ``check(arguments, fill)`` hands the expected results to ``fill``.
         replies: Descriptor to read answers from.
         arguments: Descriptor of the file of arguments (`calls.Pieces`).
         expected: Descriptor of the file of expected results; with ``compute``, of the file to fill.
         solution: The solution's process, whose clock is watched.
 
     Returns:
-        What the rule returned; with ``compute``, ``size``: how many bytes were filled.
+        What the rule returned.
     """
+    found: dict[str, Any]
     try:
         check = _load_check(payload)
         options = payload["options"]
         pieces = calls.Pieces(arguments)
         if payload["compute"]:
-            size = calls.fill(expected, check(pieces))
-            return {"status": "passed", "kind": "", "message": "", "size": size}
+            jail.limit_files(MAX_EXPECTED)
+            found = check(pieces, functools.partial(calls.fill, expected))
+            return found
         known = calls.Pieces(expected)
+    except calls.UnwrittenError as error:
+        return _verdict("error", error)
     except BaseException as error:
         return _verdict("broken", error)
     failed = _await_load(replies)
@@ -152,9 +159,7 @@ def grade_calls(payload: dict[str, Any], replies: int, arguments: int, expected:
         return {"status": "error", "kind": failed[0], "message": failed[1]}
     clock = functools.partial(_cpu_seconds, solution)
     try:
-        found: dict[str, Any] = check(
-            calls.Answers(replies, clock, options["call_cpu_seconds"]), pieces, known, options
-        )
+        found = check(calls.Answers(replies, clock, options["call_cpu_seconds"]), pieces, known, options)
     except BaseException as error:
         return _verdict("broken", error)
     return found

@@ -5,31 +5,46 @@ Every call gets arguments of its own, made from the file, so that a solution whi
 
 from __future__ import annotations
 
-import marshal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from harness.sandbox.inside import calls
 
 
-def compute(function: Any, arguments: calls.Pieces, *, base_calls: int, only_given: bool) -> Iterator[bytes]:
+def compute(
+    function: Any,
+    arguments: calls.Pieces,
+    fill: Callable[[Iterable[bytes]], None],
+    *,
+    base_calls: int,
+    only_given: bool,
+) -> dict[str, Any]:
     """Call the reference solution on all arguments.
 
     Args:
         function: The reference solution.
         arguments: Of the calls.
+        fill: Takes the form of each expected result (`calls.encode`).
         base_calls: How many of them belong to the first set.
         only_given: Keep only whether a result is something, for results that are no data.
 
-    Yields:
-        The form of each expected result (`calls.encode`), then a marshalled dict: processor seconds of the
-        ``slowest`` call and of all (``seconds``); ``float_from``, for each set the first call whose result is a float
-        or a sequence of floats; ``exact``, whether each result equals itself, so that equal forms are equal results.
+    Returns:
+        The verdict; ``detail`` has processor seconds of the ``slowest`` call and of all (``seconds``); ``float_from``,
+        for each set the first call whose result is a float or a sequence of floats; ``exact``, whether each result
+        equals itself, so that equal forms are equal results.
 
     Raises:
         TypeError: A result is no plain data.
     """
+    facts: dict[str, Any] = {}
+    fill(_forms(function, arguments, facts, base_calls=base_calls, only_given=only_given))
+    return {"status": "passed", "kind": "", "message": "", "detail": facts}
+
+
+def _forms(
+    function: Any, arguments: calls.Pieces, facts: dict[str, Any], *, base_calls: int, only_given: bool
+) -> Iterator[bytes]:
     times: list[float] = []
     float_from: list[int | None] = [None, None]
     exact = True
@@ -48,9 +63,7 @@ def compute(function: Any, arguments: calls.Pieces, *, base_calls: int, only_giv
             if float_from[at >= base_calls] is None and is_floats(value):
                 float_from[at >= base_calls] = at
             yield form
-    yield marshal.dumps(
-        {"slowest": max(times, default=0.0), "seconds": sum(times), "float_from": float_from, "exact": exact}
-    )
+    facts |= {"slowest": max(times, default=0.0), "seconds": sum(times), "float_from": float_from, "exact": exact}
 
 
 def _equals_itself(value: Any, form: bytes) -> bool:

@@ -18,7 +18,6 @@ from harness.sandbox import Calls, Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
 from harness.scorers.code import comparison
 from harness.scorers.code.inputs import mbpp_arguments
-from harness.scorers.code.longest_first import LongestFirst
 from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
 from harness.scorers.code.truth import Problem, Truth, TruthCache
 from harness.types import Completion, Sample, Score, Spec, Stage, Task
@@ -87,8 +86,6 @@ class Plus:
         self._task = task
         self._sandbox = Sandbox(workers=workers, unsafe=unsafe_exec)
         self._truths = TruthCache(self._sandbox)
-        # One at work and one ahead for each worker; expected results do not wait here, so they come first.
-        self._turns = LongestFirst(2 * self._sandbox.workers)
         self.sandbox: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -255,8 +252,7 @@ class Plus:
                 },
             ),
         )
-        async with self._turns.turn(truth.seconds):
-            return await self._sandbox.run(trial)
+        return await self._sandbox.run(trial, seconds=truth.seconds)
 
 
 def _is_text(value: Any) -> bool:

@@ -1,22 +1,23 @@
 """Expected results: what a problem's reference solution returns, computed once for each version of the data and kept.
 
-They are kept as files (`harness.sandbox.inside.calls.Pieces`) that the processes of a trial map: 250 MB of results for
-HumanEval+ take no memory of the harness's own, and every sample of a problem shares them.
+They are kept as files (`harness.sandbox.inside.calls.Pieces`) that the processes of a trial read as they go: 250 MB of
+results for HumanEval+ take no memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import inspect
 import json
 import marshal
-import mmap
+import math
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from harness.sandbox import Calls, Limits, Sandbox, Trial
 from harness.sandbox.inside import calls
 from harness.scorers.code import expectation
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised when files made earlier must not be used any more."""
 _BLOCK: Final = 64
 _LIMITS: Final = Limits(cpu_seconds=300.0, wall_seconds=400.0)
@@ -142,18 +143,16 @@ class TruthCache:
         blocks = [marshal.dumps(block) for block in [*base, *_blocks(problem.extra)]]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / "arguments", lambda write: calls.write(blocks, write))
-            output = await self._run(problem, folder / "arguments")
-            (told,) = calls.Pieces(output).load(-1)
-            facts = _Facts(
-                base_calls=len(problem.base),
-                base_blocks=len(base),
-                calls=len(problem.base) + len(problem.extra),
-                **dict(told),
-            )
-            _write(folder / "expected", lambda write: write(output))
+            with _whole(folder / "arguments") as unfinished, unfinished.open("wb") as file:
+                calls.write(blocks, file.write)
+            with _whole(folder / "expected") as unfinished:
+                told = await self._run(problem, folder / "arguments", unfinished)
+            counted = {"base_calls": len(problem.base), "base_blocks": len(base)}
+            counted["calls"] = len(problem.base) + len(problem.extra)
+            facts = msgspec.convert(told | counted, _Facts)
             # Last: who finds it finds the others.
-            _write(folder / "facts.json", lambda write: write(msgspec.json.encode(facts)))
+            with _whole(folder / "facts.json") as unfinished:
+                unfinished.write_bytes(msgspec.json.encode(facts))
         except OSError as error:
             raise StoreError(
                 f"expected results cannot be kept in {folder}: {error.strerror or error}",
@@ -161,7 +160,7 @@ class TruthCache:
             ) from error
         return facts
 
-    async def _run(self, problem: Problem, arguments: Path) -> bytes | mmap.mmap:
+    async def _run(self, problem: Problem, arguments: Path, expected: Path) -> dict[str, Any]:
         outcome = await self._sandbox.run(
             Trial(
                 program="",
@@ -169,26 +168,30 @@ class TruthCache:
                 helpers="",
                 test=_test(problem),
                 limits=_LIMITS,
-                calls=Calls(arguments=arguments, expected=None),
-            )
+                calls=Calls(arguments=arguments, expected=expected, compute=True),
+            ),
+            # Before everything whose length is known: samples wait for it.
+            seconds=math.inf,
         )
+        if outcome.kind == calls.UnwrittenError.__name__:
+            raise OSError(outcome.message)
         if outcome.status != "passed":
             raise InstrumentError(
                 f"the reference solution of {problem.id} came out as {outcome.status} on its own inputs "
                 f"({outcome.kind} {outcome.message})".rstrip(),
                 "nothing was graded; check the data set with `harness data verify`",
             )
-        return outcome.output
+        return dict(outcome.detail)
 
 
 def _test(problem: Problem) -> str:
     counted = f"base_calls={len(problem.base)}, only_given={problem.only_given}"
     return (
         f"{inspect.getsource(expectation)}\n\n"
-        "def check(arguments):\n"
+        "def check(arguments, fill):\n"
         "    namespace = {}\n"
         f"    exec(compile({problem.solution!r}, '<reference>', 'exec', dont_inherit=True), namespace)\n"
-        f"    return compute(namespace[{problem.entry_point!r}], arguments, {counted})\n"
+        f"    return compute(namespace[{problem.entry_point!r}], arguments, fill, {counted})\n"
     )
 
 
@@ -196,17 +199,13 @@ def _blocks(arguments: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]
     return [list(arguments[at : at + _BLOCK]) for at in range(0, len(arguments), _BLOCK)]
 
 
-def _write(path: Path, fill: Callable[[Callable[[bytes | mmap.mmap], object]], object]) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: The file.
-        fill: Is given what takes the file's bytes.
-    """
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all: it gets its name at the end of the context."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            fill(file.write)
+        yield Path(name)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink()
