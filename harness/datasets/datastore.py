@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +75,8 @@ class DataStore:
         self._progress = progress
         self._offline = offline
         self._patience = patience or Patience()
+        # What a report or an export asks for again after a run.
+        self._read: tuple[tuple[DatasetPin, Mapping[str, DatasetPin]], list[Sample]] | None = None
 
     def fetch(self, pin: DatasetPin) -> Path:
         """The path of the pinned bytes, uncompressed, in the cache; they are brought there where necessary.
@@ -115,6 +117,12 @@ class DataStore:
             DataError: As `records`; or a sample has no id, or two have the same, or one has no record in a text that
                 has one for each sample.
         """
+        asked = (task.dataset, task.texts)
+        if self._read is None or self._read[0] != asked:
+            self._read = asked, self._samples(task)
+        return [*self._read[1]]
+
+    def _samples(self, task: Task) -> list[Sample]:
         records = self.records(task.dataset)
         ids = sample_ids(task.dataset, records)
         for name, pin in task.texts.items():

@@ -233,6 +233,11 @@ def _mixed(value: list[Any]) -> bytes | None:
     return b"".join([b"m", _LENGTH.pack(count), places.tobytes(), array.array("d", value).tobytes()])
 
 
+def kind_of_items(form: bytes) -> bytes:
+    """The letter of a form, or of the items of tuples."""
+    return form[1 + _LENGTH.size :][:1] if form[:1] == b"r" else form[:1]
+
+
 def decode(form: bytes) -> Any:
     """The value of a form.
 

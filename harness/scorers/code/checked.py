@@ -6,14 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
-from harness.errors import InstrumentError, SpecError
-from harness.prompts import reference_text
+from harness.errors import SpecError
 from harness.sandbox import Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
-from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
+from harness.scorers.code.programs import BEFORE, REASONS, program_of, whole_program
+from harness.scorers.code.proof import prove
 from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
-_SELF_TESTS: Final = 3
 _SHOWN: Final = 1000
 
 
@@ -75,28 +74,9 @@ class Checked(ABC):
 
     async def self_test(self, samples: Sequence[Sample]) -> None:
         """Grade a few reference solutions, which must pass, and known-wrong programs, which must fail."""
-        reference = self.task.reference
         known = {*self.task.known_reference_failures, *self.options.shared}
-        chosen = [sample for sample in samples if sample.id not in known][:_SELF_TESTS]
-        for sample in chosen:
-            if reference is None:
-                break
-            text = self._program(sample, reference_text(self.task, sample), reference.stage)
-            outcome = await self._run(sample, text or "", reference.stage)
-            if outcome.status != "passed":
-                raise InstrumentError(
-                    f"self-test of scorer {self.name}: the reference solution of {sample.id} came out as "
-                    f"{outcome.status} ({outcome.kind} {outcome.message})".rstrip(),
-                    "nothing was graded; run `harness doctor`, and check the data set with `harness data verify`",
-                )
-        for sample in chosen[:1]:
-            for name, body in KNOWN_WRONG.items():
-                wrong = f"def {self.entry_point(self.record(sample))}(*arguments, **named):\n{body}"
-                if (await self._run(sample, wrong, "program")).status == "passed":
-                    raise InstrumentError(
-                        f"self-test of scorer {self.name}: {name} passed the tests of {sample.id}",
-                        "nothing was graded; run `harness doctor`",
-                    )
+        chosen = [sample for sample in samples if sample.id not in known]
+        await prove(self.task, chosen, lambda sample: self.entry_point(self.record(sample)), self._grade)
 
     async def score(self, sample: Sample, completions: Sequence[Completion]) -> list[Score]:
         """Execute the last turn's program against the tests of the sample."""
@@ -147,6 +127,9 @@ class Checked(ABC):
 
     def _program(self, sample: Sample, text: str, stage: Stage) -> str | None:
         return program_of(text, stage, self.task.extraction, self.entry_point(self.record(sample)))
+
+    async def _grade(self, sample: Sample, text: str, stage: Stage) -> Outcome:
+        return await self._run(sample, self._program(sample, text, stage) or "", stage)
 
     async def _run(self, sample: Sample, text: str, stage: Stage) -> Outcome:
         program = whole_program(self.task, sample, text, stage, self.options.before)

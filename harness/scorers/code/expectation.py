@@ -67,7 +67,8 @@ def _forms(
 
 
 def _equals_itself(value: Any, form: bytes) -> bool:
-    if form[:1] in b"si":  # texts and integers
+    kind = calls.kind_of_items(form)
+    if kind in b"swi":  # texts and integers
         return True
     try:
         return bool(value == calls.decode(form))

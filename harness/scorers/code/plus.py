@@ -12,17 +12,16 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Self
 
-from harness.errors import InstrumentError, SpecError
-from harness.prompts import reference_text
+from harness.errors import SpecError
 from harness.sandbox import Calls, Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
 from harness.scorers.code import comparison
 from harness.scorers.code.inputs import mbpp_arguments
-from harness.scorers.code.programs import BEFORE, KNOWN_WRONG, REASONS, program_of, whole_program
+from harness.scorers.code.programs import BEFORE, REASONS, program_of, whole_program
+from harness.scorers.code.proof import prove
 from harness.scorers.code.truth import Problem, Truth, TruthCache
 from harness.types import Completion, Sample, Score, Spec, Stage, Task
 
-_SELF_TESTS: Final = 3
 _RULE: Final = inspect.getsource(comparison)
 _MATCHES: Final = ("check_str", "text_match_three", "text_starta_endb")
 _AMBIGUOUS: Final[Mapping[str, str]] = {"are_equivalent": "anything", "sum_div": "or-zero"}
@@ -98,29 +97,9 @@ class Plus:
 
     async def self_test(self, samples: Sequence[Sample]) -> None:
         """Grade a few reference solutions, which must pass, and known-wrong programs, which must fail."""
-        known = set(self._task.known_reference_failures)
-        oracles = _ORACLES[self._options.rules]
+        known, oracles = set(self._task.known_reference_failures), _ORACLES[self._options.rules]
         plain = [one for one in samples if one.id not in known and one.record.get("entry_point") not in oracles]
-        chosen = plain[:_SELF_TESTS]
-        if self._task.reference is not None:
-            for sample in chosen:
-                stage = self._task.reference.stage
-                text = self._extracted(sample, reference_text(self._task, sample), stage)
-                outcome = await self._run(sample, self._program(sample, text or "", stage), await self._truth(sample))
-                if outcome.status != "passed":
-                    raise InstrumentError(
-                        f"self-test of scorer plus: the reference solution of {sample.id} came out as "
-                        f"{outcome.status} ({outcome.kind} {outcome.message})".rstrip(),
-                        "nothing was graded; run `harness doctor`, and check the data set with `harness data verify`",
-                    )
-        for sample in chosen[:1]:
-            for name, body in KNOWN_WRONG.items():
-                program = f"def {sample.record['entry_point']}(*arguments, **named):\n{body}"
-                if (await self._run(sample, program, await self._truth(sample))).status == "passed":
-                    raise InstrumentError(
-                        f"self-test of scorer plus: {name} passed the tests of {sample.id}",
-                        "nothing was graded; run `harness doctor`",
-                    )
+        await prove(self._task, plain, lambda sample: str(sample.record["entry_point"]), self._grade)
 
     async def score(self, sample: Sample, completions: Sequence[Completion]) -> list[Score]:
         """Execute the last turn's program on all inputs: those of ``base``, then the extra ones."""
@@ -181,6 +160,10 @@ class Plus:
 
     def _program(self, sample: Sample, text: str, stage: Stage) -> str:
         return whole_program(self._task, sample, text, stage, self._options.before)
+
+    async def _grade(self, sample: Sample, text: str, stage: Stage) -> Outcome:
+        program = self._program(sample, self._extracted(sample, text, stage) or "", stage)
+        return await self._run(sample, program, await self._truth(sample))
 
     async def _truth(self, sample: Sample) -> Truth:
         return await self._truths.truth(self._problem(sample))

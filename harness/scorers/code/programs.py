@@ -23,16 +23,6 @@ PLUS_SCORERS: Final = frozenset({"plus", "evalplus"})
 CODE_SCORERS: Final = PLUS_SCORERS | {"human-eval", "mbpp"}
 _TOLD: Final = 5
 """Inputs that are told to a person."""
-KNOWN_WRONG: Final[Mapping[str, str]] = {
-    "a wrong value": "    return 'known to be wrong'\n",
-    "an object equal to everything": (
-        "    class Equal:\n        __eq__ = __ge__ = __le__ = lambda self, other: True\n"
-        "        __ne__ = lambda self, other: False\n    return Equal()\n"
-    ),
-    "an early exit": "    import os\n    os._exit(0)\n",
-}
-"""Bodies of a function that must not pass, for self-tests."""
-
 REASONS: Final[Mapping[str, Reason]] = {"passed": "ok", "wrong": "wrong", "error": "error", "timeout": "timeout"}
 """A trial's status as a score's reason."""
 
