@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.datasets.places import default_cache
-from harness.errors import InstrumentError, StoreError
+from harness.errors import HarnessError, SandboxError, StoreError
 from harness.sandbox import Calls, Limits, Sandbox, Trial
 from harness.sandbox.inside import calls
 from harness.scorers.code import expectation
@@ -111,7 +112,7 @@ class TruthCache:
         """The expected results of a problem.
 
         Raises:
-            InstrumentError: Its reference solution fails on its own inputs.
+            HarnessError: Its reference solution fails on its own inputs (``code`` ``broken-reference``).
             StoreError: The cache cannot be written.
             SandboxError: The sandbox broke.
         """
@@ -143,6 +144,7 @@ class TruthCache:
         blocks = [marshal.dumps(block) for block in [*base, *_blocks(problem.extra)]]
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(folder)
             with _whole(folder / "arguments") as unfinished, unfinished.open("wb") as file:
                 calls.write(blocks, file.write)
             with _whole(folder / "expected") as unfinished:
@@ -161,26 +163,25 @@ class TruthCache:
         return facts
 
     async def _run(self, problem: Problem, arguments: Path, expected: Path) -> dict[str, Any]:
-        outcome = await self._sandbox.run(
-            Trial(
-                program="",
-                entry_point="",
-                helpers="",
-                test=_test(problem),
-                limits=_LIMITS,
-                calls=Calls(arguments=arguments, expected=expected, compute=True),
-            ),
-            # Before everything whose length is known: samples wait for it.
-            seconds=math.inf,
+        trial = Trial(
+            program="",
+            entry_point="",
+            helpers="",
+            test=_test(problem),
+            limits=_LIMITS,
+            calls=Calls(arguments=arguments, expected=expected, compute=True),
         )
+        try:
+            # Before everything whose length is known: samples wait for it.
+            outcome = await self._sandbox.run(trial, seconds=math.inf)
+        except SandboxError as error:
+            if error.code != "broken-test":
+                raise
+            raise _broken(problem, error.message) from error
         if outcome.kind == calls.UnwrittenError.__name__:
             raise OSError(outcome.message)
         if outcome.status != "passed":
-            raise InstrumentError(
-                f"the reference solution of {problem.id} came out as {outcome.status} on its own inputs "
-                f"({outcome.kind} {outcome.message})".rstrip(),
-                "nothing was graded; check the data set with `harness data verify`",
-            )
+            raise _broken(problem, f"{outcome.status} {outcome.kind} {outcome.message}".rstrip())
         return dict(outcome.detail)
 
 
@@ -195,8 +196,24 @@ def _test(problem: Problem) -> str:
     )
 
 
+def _broken(problem: Problem, why: str) -> HarnessError:
+    return HarnessError(
+        f"the reference solution of {problem.id} fails on its own inputs: {why}",
+        "check its canonical_solution and inputs, and the data set with `harness data verify`",
+        code="broken-reference",
+    )
+
+
 def _blocks(arguments: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
     return [list(arguments[at : at + _BLOCK]) for at in range(0, len(arguments), _BLOCK)]
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes have left unfinished, older than any computation lasts."""
+    for file in folder.glob(".*"):
+        with contextlib.suppress(OSError):
+            if time.time() - file.stat().st_mtime > 2 * _LIMITS.wall_seconds:
+                file.unlink()
 
 
 @contextlib.contextmanager
