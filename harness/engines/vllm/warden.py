@@ -5,6 +5,7 @@ harness holds. When it closes (the harness has closed it, ended, crashed or been
 parent process is gone, every descendant gets SIGTERM and, GRACE seconds later, SIGKILL. The warden is the reaper of
 orphans among its descendants (``prctl(2)``, PR_SET_CHILD_SUBREAPER), so that one that has left its parent, its process
 group and its session is still found. Should the command end by itself, what it leaves behind is ended the same way.
+vLLM's sockets lie in a folder that is removed at the end; without one it leaves them in the temporary folder.
 
 Exit status: the command's, 128 plus the signal's number where a signal ended it, 127 where it cannot be started.
 """
@@ -15,20 +16,41 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+SOCKETS = "VLLM_RPC_BASE_PATH"
+"""Names the folder of vLLM's sockets (vllm/envs.py)."""
 _LOOK = 0.25
 """Seconds between two looks at child and parent."""
 
 
 def main(arguments: list[str]) -> int:
     """Run a command until it ends or nobody holds the other end of standard input."""
-    grace, command = float(arguments[0]), arguments[2:]
+    sockets = tempfile.mkdtemp(prefix="vllm-")
+    os.environ.setdefault(SOCKETS, sockets)
+    try:
+        return guard(float(arguments[0]), arguments[2:])
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+def guard(grace: float, command: list[str]) -> int:
+    """Run a command, and end everything that it started.
+
+    Args:
+        grace: Seconds between SIGTERM and SIGKILL.
+        command: Its command line.
+
+    Returns:
+        The exit status.
+    """
     parent = os.getppid()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     stopping = _stop_signals()

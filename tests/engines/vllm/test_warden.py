@@ -90,6 +90,19 @@ def test_a_stopped_command_is_ended_too(tree: tuple[subprocess.Popen[str], int, 
     assert gone(pids, 0)
 
 
+def test_the_folder_of_sockets_is_removed(tmp_path: Path) -> None:
+    code = f"import os; folder = os.environ['{warden.SOCKETS}']; open(folder + '/one', 'w').close(); print(folder)"
+    command = [sys.executable, "-I", warden.__file__, "1", "--", sys.executable, "-c", code]
+    reading, writing = os.pipe()
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    env.pop(warden.SOCKETS, None)
+    told = subprocess.run(command, stdin=reading, env=env, capture_output=True, text=True, check=True).stdout
+    os.close(reading)
+    os.close(writing)
+    assert Path(told.strip()).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_dies_with_its_warden(tree: tuple[subprocess.Popen[str], int, list[int]]) -> None:
     process, pipe, pids = tree
     process.kill()
