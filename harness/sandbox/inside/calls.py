@@ -115,6 +115,7 @@ def write(pieces: Iterable[bytes], into: Callable[[bytes], object]) -> None:
         waiting.append(piece)
         at += len(piece)
         ends.append(at)
+        del piece  # before the next, which may be as large, is made
         if at - written > _CHUNK:
             into(b"".join(waiting))
             waiting.clear()
@@ -186,8 +187,8 @@ def _list_form(value: list[Any]) -> bytes | None:
             return _json("p", value)
     if kinds == _MIXED and (found := _mixed(value)) is not None:
         return found
-    if kinds == _TEXTS and (found := _texts(value)) is not None:
-        return found
+    if kinds == _TEXTS and (found := _texts(value, len(value))) is not None:
+        return b"w" + found
     if kinds == _TUPLES:
         return _tuples(value)
     return _json("p", value) if _is_plain(value, kinds) else None
@@ -199,22 +200,26 @@ def _is_plain(value: list[Any], kinds: set[type]) -> bool:
     )
 
 
-def _texts(value: list[str]) -> bytes | None:
-    whole = _SEPARATOR.join(value)
-    if whole.count(_SEPARATOR) != len(value) - 1:
-        return None
-    return b"w" + whole.encode("utf-8", "surrogatepass")
+def _texts(texts: Iterable[str], count: int) -> bytes | None:
+    """The texts with a separator between them; None where one holds it."""
+    whole = _SEPARATOR.join(texts)
+    return whole.encode("utf-8", "surrogatepass") if whole.count(_SEPARATOR) == count - 1 else None
 
 
 def _tuples(value: list[tuple[Any, ...]]) -> bytes | None:
-    items = list(itertools.chain.from_iterable(value))
-    if not _PLAIN.issuperset(map(type, items)):
-        return None
+    kinds = set(map(type, itertools.chain.from_iterable(value)))
     lengths = set(map(len, value))
-    if len(lengths) > 1 or not items:
+    if not kinds <= _PLAIN:
+        return None
+    if len(lengths) > 1 or not kinds:
         return _json("l", value)
-    form = _list_form(items)
-    return form and b"".join((b"r", _LENGTH.pack(*lengths), form))
+    (length,) = lengths
+    head = b"r" + _LENGTH.pack(length)
+    # Without a list of all items: of texts there can be many.
+    if kinds == _TEXTS and (found := _texts(map(_SEPARATOR.join, value), length * len(value))) is not None:
+        return b"".join((head, b"w", found))
+    form = _list_form(list(itertools.chain.from_iterable(value)))
+    return None if form is None else head + form
 
 
 def _mixed(value: list[Any]) -> bytes | None:
@@ -235,7 +240,8 @@ def _mixed(value: list[Any]) -> bytes | None:
 
 def kind_of_items(form: bytes) -> bytes:
     """The letter of a form, or of the items of tuples."""
-    return form[1 + _LENGTH.size :][:1] if form[:1] == b"r" else form[:1]
+    at = 1 + _LENGTH.size if form[:1] == b"r" else 0
+    return form[at : at + 1]
 
 
 def decode(form: bytes) -> Any:

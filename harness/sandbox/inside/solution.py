@@ -55,6 +55,7 @@ def serve_calls(payload: dict[str, Any], arguments: int, replies: int) -> None:
                 return
             try:
                 answers.add(result)
+                del result  # before the next, which may be as large, is made
             except BaseException as error:
                 answers.end(["ValueError", f"the result is {error}"[:MAX_MESSAGE]])
                 return

@@ -21,6 +21,8 @@ MAX_FRAME: Final = 128 << 20
 MAX_DEPTH: Final = 100
 """Nesting of a value."""
 _BIG_INT: Final = 1 << 62
+_LARGE: Final = 1 << 20
+"""Bytes that are not copied to be sent at once."""
 
 _ITERATORS: Final[tuple[type, ...]] = (
     type(iter([])),
@@ -293,9 +295,11 @@ def send_bytes(descriptor: int, body: bytes, *more: bytes) -> None:
     """Write one frame whose JSON is made already, and what comes after it; raises as `send`."""
     if len(body) > MAX_FRAME:
         raise WireError(f"longer than {MAX_FRAME >> 20} MiB")
-    view = memoryview(b"".join((struct.pack(">I", len(body)), body, *more)))
-    while view:
-        view = view[os.write(descriptor, view) :]
+    parts: tuple[bytes, ...] = (struct.pack(">I", len(body)), body, *more)
+    for part in parts if sum(map(len, more)) > _LARGE else (b"".join(parts),):
+        view = memoryview(part)
+        while view:
+            view = view[os.write(descriptor, view) :]
 
 
 def receive(descriptor: int) -> Any:

@@ -62,7 +62,9 @@ def _forms(
             exact = exact and _equals_itself(value, form)
             if float_from[at >= base_calls] is None and is_floats(value):
                 float_from[at >= base_calls] = at
+            del value  # before the next, which may be as large, is made
             yield form
+            del form
     facts |= {"slowest": max(times, default=0.0), "seconds": sum(times), "float_from": float_from, "exact": exact}
 
 
