@@ -43,10 +43,16 @@ def open_scorer(task: Task, *, workers: int | None = None, unsafe_exec: bool = F
 
 
 def scorer_version(task: Task) -> tuple[int, str | None]:
-    """Return the version of a task's scorer, and its distribution (``name==version``) where a plug-in brings it."""
+    """Return the version of a task's scorer, and its distribution (``name==version``) where a plug-in brings it.
+
+    Each change of the rule that takes programs from replies raises the version of the tasks that use it.
+    """
+    from harness.scorers.code.programs import CODE_RULE_CHANGES
+
     version = getattr(_load(task), "version", None)
     if not isinstance(version, int):
         raise HarnessError(f"scorer {task.scorer.name!r} has no integer `version`", "ask its author to declare one")
+    version += CODE_RULE_CHANGES.get(task.extraction.code or "", 0)
     return version, registry("harness.scorers", SCORERS).distribution(task.scorer.name)
 
 

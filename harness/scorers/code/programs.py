@@ -124,3 +124,6 @@ CODE_RULES: Final[Mapping[str, Callable[[str, str], str | None]]] = {
 }
 """`Extraction.code` -> from reply and entry point to the program. Sources: nlpxucan/WizardLM@cd4b4cc
 WizardCoder/src/process_humaneval.py, process_mbpp.py and mbppplus_process_preds.py."""
+
+CODE_RULE_CHANGES: Final[Mapping[str, int]] = {"program": 1}
+"""How often the programs that a rule finds have changed; that counts in the version of the scorer that grades them."""

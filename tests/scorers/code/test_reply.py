@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("tree_sitter_python")
@@ -67,6 +69,35 @@ ADVERSARIAL = {
     "bare code with a docstring at the margin": 'def f(a):\n    """Add.\n\nReturns more.\n"""\n    return a + 1\n\nThat is all.',  # noqa: E501
     "bare code in tags": f"<answer>\n{G}</answer>",
     "a session": "def f(a):\n    return a + 1\n>>> f(3)\n4\n",
+    "a session that defines it": ">>> def f(a):\n...     return a + 1\n...\n>>> f(3)\n4\n",
+    "a fenced session": f"{FENCE}pycon\n>>> def f(a):\n...     return a + 1\n>>> f(3)\n4\n{FENCE}",
+    "a fence on one line": f"Use {FENCE}python def f(a): return a + 1{FENCE} here.",
+    "code on the line of the fence": f"{FENCE}python def f(a):\n    return a + 1\n{FENCE}",
+    "a span of code": "It is `f = lambda a: a + 1`, and `f(3)` gives `4`.",
+    "a fence after prose": f"**Solution:** {FENCE}python\n{G}{FENCE}\nwhich needs\n{FENCE}python\nimport math\n{FENCE}",
+    "a fence in a list": f"- {FENCE}python\n  def f(a):\n      return a + 1\n  {FENCE}\n- done",
+    "a quotation": "You wrote\n> def f(a):\n>     return a + 1\n\nand that is right.",
+    "a quoted fence": f"> {FENCE}python\n> def f(a):\n>\n>     return a + 1\n> {FENCE}",
+    "JSON": json.dumps({"reasoning": "One more.", "code": G}),
+    "JSON in a fence": f"{FENCE}json\n{json.dumps({'code': G}, indent=2)}\n{FENCE}",
+    "a fence in JSON": f"Here: {json.dumps([{'answer': f'{FENCE}python{chr(10)}{G}{FENCE}'}])} Done.",
+    "HTML": "<pre><code class='python'>def f(a):\n    return a + 1 if a &lt; 9 else &quot;&quot;</code></pre>",
+    "an end of text in the text": "def f(a):\n    return a + 1</s>",
+    "invisible characters": f"{FENCE}python\n\u200bdef f(a):\n    return a\u200b + 1\ufeff\n{FENCE}",
+    "typographic quotation marks": f"{FENCE}python\ndef f(a):\n    return a + len(\u2018x\u2019)\n{FENCE}",
+    "bare code in parts": "First\n\nimport math\n\nthen\n\ndef g(a):\n    return math.floor(a)\n\nand\n\ndef f(a):\n    return g(a) + 1\n\nDone.",  # noqa: E501
+    "bare code corrected": f"def f(a):\n    return a\n\nThat is wrong. Rather:\n\n{G}",
+    "a stub that raises": f"{FENCE}python\n{G}{FENCE}\nfor\n{FENCE}python\ndef f(a):\n    # yours\n    raise NotImplementedError\n{FENCE}",  # noqa: E501
+    "output like code": f"{FENCE}python\n{G}{FENCE}\nOutput:\n{FENCE}\nf = 4\n{FENCE}",
+    "another language afterwards": f"{FENCE}python\n{G}{FENCE}\n{FENCE}typescript\nf = (a) => a + 2\n{FENCE}",
+    "an example with a name of the function's own": f"{FENCE}python\ndef f(a):\n    result = a + 1\n    return result\n\nresult = f(int(input()))\n{FENCE}",  # noqa: E501
+    "a local name that is also read": f"{FENCE}python\ndef f(a):\n    n = a + 1\n    return n\n\nn = int(input())\n{FENCE}",  # noqa: E501
+    "tests beside it": f"{FENCE}python\nimport pytest\n\n{G}\n@pytest.mark.parametrize('a', [1])\ndef test_f(a):\n    assert f(a) == 2\n{FENCE}",  # noqa: E501
+    "a decorator that reads a name": f"{FENCE}python\ndef named(g):\n    g.title = g.__name__\n    return g\n{FENCE}\n{FENCE}python\n@named\ndef f(a):\n    return a + 1\n{FENCE}",  # noqa: E501
+    "a definition in a branch": f"{FENCE}python\nimport sys\nif sys.version_info > (3,):\n    def f(a):\n        return a + 1\nelse:\n    def f(a):\n        return a\n{FENCE}",  # noqa: E501
+    "a stand-in for an import": f"{FENCE}python\ntry:\n    from nowhere import g\nexcept ImportError:\n    def g(a):\n        return a + 1\ndef f(a):\n    return g(a)\n{FENCE}",  # noqa: E501
+    "a table that a function fills": f"{FENCE}python\nT = []\ndef fill():\n    for i in range(9):\n        T.append(i)\nfill()\ndef f(a):\n    return T[a + 1]\n{FENCE}",  # noqa: E501
+    "two names at once": f"{FENCE}python\ng = f = lambda a: a + 1\n{FENCE}",
 }  # fmt: skip
 
 
@@ -91,6 +122,32 @@ def test_reasoning_is_no_answer(reply: str, found: bool) -> None:
 def test_many_fences_take_no_time_to_speak_of() -> None:
     # Every fence might end the block that the first one begins.
     assert find_program(f"{FENCE}python\ndef f(a): return (\n" + f"x\n{FENCE}\n" * 5_000, "f") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["f = 1\n", '\\"', "~~~ ", "> f\n", "`f` ", ">>> f\n", "import a # f\nprose\n", "for x in ", "<pre "]
+)
+def test_a_million_characters_take_no_time_to_speak_of(text: str) -> None:
+    # Each may begin what the parts of the search look for and never end it; a search that goes twice takes hours.
+    find_program(f'def f(a):\n    return "{text * (1_000_000 // len(text))}`', "f")
+
+
+@pytest.mark.parametrize(
+    ("reply", "program"),
+    [
+        # What is broken stays broken: nothing is made up.
+        (f"{FENCE}python\ndef f(a):\n    return (a + 1\n{FENCE}", "def f(a):\n    return (a + 1\n"),
+        # A method is not the function that is asked for.
+        (
+            f"{FENCE}python\nclass S:\n    def f(self, a):\n        return a\n{FENCE}",
+            "class S:\n    def f(self, a):\n        return a\n",
+        ),
+        # A whole function is taken as it is: what looks like markup is its own.
+        (f"{FENCE}python\ndef f(a):\n    return '&lt;<br>\u2019'\n{FENCE}", "def f(a):\n    return '&lt;<br>\u2019'\n"),
+    ],
+)
+def test_nothing_is_made_up(reply: str, program: str) -> None:
+    assert find_program(reply, "f") == program
 
 
 def test_without_code_there_is_no_answer() -> None:
