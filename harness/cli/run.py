@@ -165,19 +165,19 @@ def score(
     """Derive the scores of RUN again from its completions, asking no model but a judge.
 
     RUN is a cell's folder, or model/benchmark/protocol with the newest chosen; with --task also a file of completions
-    (EvalPlus, human-eval, ours, ...). A changed rule or another judge makes another scoring beside the earlier ones;
-    verdicts that are there are never asked for again.
+    or a folder of programs (EvalPlus, human-eval, ours, ...). A changed rule or another judge makes another scoring
+    beside the earlier ones; verdicts that are there are never asked for again.
     """
-    if Path(name).is_file() and Path(name).name != "completions.jsonl":
+    if _is_foreign(Path(name)):
         if task is None:
-            raise UsageError(f"{name}: a file, no run", "name the task that it answers with --task")
+            raise UsageError(f"{name}: answers, no run", "name the task that it answers with --task")
         if judge is not None or dry_run:
             make = f"harness run --model replay:{name} --task {task} --no-judge"
             option = "--dry-run" if dry_run else "--judge"
             raise UsageError(f"{option}: {name} is a file, no run yet", f"`{make}` makes it one, which asks nobody")
         return _score_file(name, task, k=k, workers=workers, unsafe_exec=unsafe_exec, runs=runs, catalogs=catalogs,
                            data_dir=data_dir, offline=offline, as_json=as_json, stage=stage, **rest)  # fmt: skip
-    if name.endswith((".jsonl", ".json", ".gz")) and not Path(name).exists():
+    if name.endswith((".jsonl", ".json", ".gz", ".zip")) and not Path(name).exists():
         raise UsageError(f"{name}: no such file", "check the spelling of the path")
     if stage is not None:
         raise UsageError(f"--stage: {name} is a run, which knows what its completions are", "leave it out")
@@ -213,6 +213,15 @@ def score(
     return code
 
 
+def _is_foreign(path: Path) -> bool:
+    """Whether a path is a file of completions or a folder of programs, and no cell of ours."""
+    from harness.formats import holds_programs
+
+    if path.is_dir():
+        return not (path / "manifest.json").is_file() and holds_programs(path)
+    return path.is_file() and path.name != "completions.jsonl"
+
+
 def _score_file(name: str, task: str, **rest: Any) -> int:
     """Score a file of completions: it becomes a cell, and what peers write is written beside its scores."""
     code: int = click.get_current_context().invoke(run, models=(f"replay:{name}",), tasks=(task,), **rest)
@@ -232,12 +241,19 @@ def _tell_recorded(result: CellResult, plan: RunPlan, catalog: Catalog, data: Da
     """Where a replayed file records verdicts of its own, say how ours compare."""
     from harness.engines.replay import replayed_files
     from harness.formats import read_completions
-    from harness.runner.peers import compare_recorded
+    from harness.runner.peers import compare_recorded, other_data
 
     path = replayed_files(plan.models).get(result.model)
     if path is None:
         return
-    agreements, written = compare_recorded(result, read_completions(path, plan.engine.stage), catalog, data)
+    replayed = read_completions(path, plan.engine.stage)
+    agreements, written = compare_recorded(result, replayed, catalog, data)
+    md5 = other_data(replayed, catalog.task(result.task), data) if agreements else None
+    if md5 is not None:
+        session.say(
+            f"{path.name} records verdicts on other data than {result.task}'s (md5 {md5}): some may differ for that",
+            err=True,
+        )
     for one in agreements:
         told = f"{path.name} records {one.metric} as passed {one.recorded} of {one.compared} times, here {one.ours}: "
         if not one.differing:

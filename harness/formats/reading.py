@@ -17,12 +17,14 @@ class Reading(msgspec.Struct):
         notes: Sentences for a person, without the file's name.
         form: Where the reader knows better than the first row's keys.
         model: Who answered, where the file says so.
+        md5: Of the data that recorded verdicts are on, where the file says so.
     """
 
     rows: list[tuple[str, ReplayRow]] = []
     notes: list[str] = []
     form: Form | None = None
     model: str | None = None
+    md5: str | None = None
 
     def add(self, row: Row, completion: ReplayRow) -> None:
         """Take one completion."""

@@ -17,6 +17,7 @@ Form = Literal[
     "evalplus",
     "evalplus-results",
     "bigcode",
+    "fasteval",
     "fastchat",
     "alpaca-eval",
     "lm-eval",
@@ -64,17 +65,21 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """A file of completions.
 
     Attributes:
-        path: The file that was read (inside a cell: its journal).
+        path: The file or folder that was read (inside a cell: its journal).
+        sha256: Of its bytes; of a folder, of its programs' names and bytes.
         form: Who wrote it.
         stage: What its completions are; where rows differ, the first row's.
         rows: In the file's order.
         notes: What a person should know: a guessed stage, fields that were not read. One sentence each.
         model: Who answered, where the file says so.
+        md5: Of the data that recorded verdicts are on, where the file says so.
     """
 
     path: Path
+    sha256: str
     form: Form
     stage: Stage
     rows: list[ReplayRow]
     notes: tuple[str, ...] = ()
     model: str | None = None
+    md5: str | None = None

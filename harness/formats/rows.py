@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import io
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +21,7 @@ GENERATIONS = "generations"
 _SHOWN = 12
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -86,7 +89,7 @@ def kind(value: object) -> str:
 
 
 def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
-    """Read JSON lines, one JSON list or one JSON object, plain or gzipped, told apart by their first bytes.
+    """Read JSON lines, one JSON list or one JSON object, plain, gzipped or zipped: told apart by the first bytes.
 
     Where a list holds lists and no objects (bigcode's generations), each is a row with the key `GENERATIONS`.
 
@@ -100,16 +103,33 @@ def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
         DataError: The file cannot be read, or a row is no JSON object; the message has the line.
     """
     try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(2) == _GZIP
-        if not gzipped:
-            return _parse(path, path.read_bytes(), torn_tail=torn_tail)
-        with gzip.open(path) as file:
-            return _parse(path, file.read(), torn_tail=torn_tail)
+        return _parse(path, _unpacked(path, path.read_bytes()), torn_tail=torn_tail)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged ({error})", "copy it again", code="gzip") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable") from error
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip file, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    if data.startswith(_GZIP):
+        return gzip.decompress(data)
+    if not data.startswith(_ZIP):
+        return data
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
+            inside = [archive.read(one) for one in files[:1]]
+    except (zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted, or packed in an unknown way
+        raise DataError(f"{path}: the zip file cannot be read ({error})", "unzip it", code="zip") from error
+    if len(files) != 1:
+        raise DataError(f"{path}: a zip file of {len(files)} files", "unzip it and name one", code="zip")
+    return _unpacked(path, inside[0])
 
 
 def _parse(path: Path, data: bytes, *, torn_tail: bool) -> list[Row]:

@@ -113,6 +113,11 @@ def compare_recorded(
     return agreements, path
 
 
+def other_data(replayed: Replay, task: Task, data: DataStore) -> str | None:
+    """Where a file's verdicts are on other data than the task's: the md5 that it names."""
+    return replayed.md5 if replayed.md5 not in (None, _md5(task, data)) else None
+
+
 def export(view: CellView, folder: Path, *, catalog: Catalog, data: DataStore) -> list[Path]:
     """Write a run of programs as its peers have it, with the verdicts of its newest scoring.
 
@@ -184,8 +189,13 @@ def _graded(cell: CellView, score_id: str, name: str, catalog: Catalog, data: Da
 
 
 def _eval_results(graded: _Graded, data: DataStore) -> dict[str, Any]:
-    md5 = hashlib.md5(data.bytes(graded.task.dataset), usedforsecurity=False).hexdigest()
+    md5 = _md5(graded.task, data)
     return evalplus.eval_results(graded.samples, graded.scores, graded.programs, md5=md5, date=graded.date)
+
+
+def _md5(task: Task, data: DataStore) -> str:
+    """What EvalPlus calls a data set's hash."""
+    return hashlib.md5(data.bytes(task.dataset), usedforsecurity=False).hexdigest()
 
 
 def _generations(graded: _Graded) -> list[list[str]]:

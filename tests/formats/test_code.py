@@ -53,7 +53,7 @@ def test_evalplus_results_are_programs_with_verdicts(tmp_path: Path, name: str, 
         ({"H/0": {"nfiles": 1, "base": []}}, "'eval' of H/0 is an object.*samples.jsonl"),
         ({"H/0": ["x"]}, "record 0 is a string"),
         ({"H/0": [{"base_status": "pass"}]}, "H/0, record 0: no 'solution'"),
-        ({"H/0": [{"solution": "x", "base_status": "ok"}]}, "'base_status' is 'ok', none of fail, pass, timeout"),
+        ({"H/0": [{"solution": "x", "base_status": "ok"}]}, "the base status is 'ok', none of pass, fail, timeout"),
         ({"H/0": [{"solution": None}]}, "'solution' is null"),
     ],
 )
