@@ -179,7 +179,7 @@ def _score(score: Score, score_id: str) -> Iterator[str]:
         yield plain(f"  slice {name}: {told}")
     for name, told in score.detail.items():
         shown = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, default=str)
-        if shown:
+        if shown and told is not None:
             yield from _named(name, shown)
     yield ""
 
