@@ -36,7 +36,10 @@ def test_the_walk_through_of_the_docs(
 
     replaced = "|".join(map(re.escape, re.findall(r"^\[\w+\]", changed, re.MULTILINE)))
     kept = re.sub(
-        rf"(?:{replaced})\n.*?(?=^\[|\Z)", "", spec.replace('stage = "continuation"\n', ""), flags=re.S | re.M
+        rf"(?:{replaced})\n.*?(?=^\[|\Z)",
+        "",
+        spec.replace('stage = "continuation"\n', ""),
+        flags=re.DOTALL | re.MULTILINE,
     )
     (folder / "chat.toml").write_text(kept + changed, encoding="utf-8")
     (tmp_path / "replies.jsonl").write_text(
