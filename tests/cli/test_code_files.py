@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def cell(file: Path, scorer: str) -> Path:
     """The newest cell of a file."""
-    name = file.name.removesuffix(".json").removesuffix(".jsonl")
+    name = file.name.removesuffix(".json").removesuffix(".jsonl").removesuffix(".zip")
     return max(Path("results/runs").glob(f"{name}/own/{scorer}/*"), key=lambda path: path.stat().st_mtime_ns)
 
 
@@ -139,6 +140,42 @@ def _dated(text: str) -> str:
     content = json.loads(text)
     assert len(content["date"]) == len(DATE)
     return json.dumps({**content, "date": DATE})
+
+
+def test_verdicts_do_not_depend_on_the_form_of_the_file(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = score(samples(tmp_path), "plus")
+    prompts = {row["task_id"]: row["prompt"] for row in RECORDS}
+    programs = [(row["task_id"], prompts[row["task_id"]] + row["completion"]) for row in SAMPLES]
+    folder = tmp_path / "theirs"
+    for place, (sample, program) in enumerate(programs):
+        file = folder / sample.replace("/", "_") / f"{place}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(program)
+    assert score(folder, "plus") == first
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for file in folder.rglob("*.py"):
+            archive.write(file, file.relative_to(tmp_path))
+    assert score(tmp_path / "packed.zip", "plus") == first
+    rows = ({"solution": program, "task_id": sample} for sample, program in reversed(programs))
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps(row) + "\r\n" for row in rows))
+    turned = {(sample, 1 - attempt, metric): value for (sample, attempt, metric), value in first.items()}
+    old = {
+        sample: {
+            "nfiles": 2,
+            "base": [["success" if first[sample, 1 - n, "base"] else "failed", []] for n in range(2)],
+            "plus": [["failed", []]] * 2,
+        }
+        for sample in prompts
+    }
+    (tmp_path / "other_eval_results.json").write_text(json.dumps({"hash": "0" * 32, "eval": old}))
+    capsys.readouterr()
+    assert score(tmp_path / "other.jsonl", "plus") == turned
+    told = capsys.readouterr().err
+    assert "records verdicts on other data than own/plus's (md5 00000000000000000000000000000000)" in told
+    assert "records base as passed 2 of 4 times, here 2: every verdict is the same" in told
+    assert "records plus as passed 0 of 4 times, here 1: 1 verdicts differ (Own/0/1)" in told
 
 
 def test_verdicts_that_differ_are_listed_with_what_was_expected_and_got(

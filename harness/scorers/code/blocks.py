@@ -41,6 +41,7 @@ _DEFINES: Final = (
 )
 """How a line begins that is code for sure."""
 _STATEMENT: Final = re.compile(r"(async\s+def|def|class|import|from|@\w|#|[A-Za-z_]\w*\s*(:[^=]+)?=[^=]|[)\]}])")
+_SENTENCE: Final = re.compile(r"[^#\"']*[A-Za-z)][.!?]\s*$")
 _LOOP: Final = re.compile(r"for\s+\w+(?:\s*,\s*\w+)*\s+in\s")
 
 
@@ -141,4 +142,6 @@ def _stretch(lines: list[str], at: int, indent: int) -> int:
 def _is_code(line: str, indent: int) -> bool:
     if not line[: indent + 1].strip():
         return True
+    if _SENTENCE.match(line):
+        return False
     return bool(_STATEMENT.match(line, indent) or (_LOOP.match(line, indent) and line.rstrip().endswith(":")))

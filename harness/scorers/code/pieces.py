@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _FUNCTIONS: Final = frozenset({"function_definition", "class_definition", "decorated_definition"})
 _IMPORTS: Final = frozenset({"import_statement", "import_from_statement", "future_import_statement"})
 _ASSIGNMENTS: Final = frozenset({"assignment", "augmented_assignment", "type_alias_statement"})
-_COMPOUND: Final = frozenset({"for_statement", "while_statement", "if_statement", "try_statement"})
+_LOOPS: Final = frozenset({"for_statement", "while_statement"})
+_BRANCHING: Final = frozenset({"if_statement", "try_statement", "with_statement"})
+_COMPOUND: Final = _LOOPS | _BRANCHING
 _BESIDE_IMPORTS: Final = _IMPORTS | _FUNCTIONS | {"pass_statement", "expression_statement", "comment"}
 _CONSTANTS: Final = frozenset(
     {"integer", "float", "string", "concatenated_string", "true", "false", "none", "list", "dictionary", "set", "tuple"}
@@ -27,7 +29,7 @@ class Piece(msgspec.Struct, frozen=True):
     """A top-level statement that may be kept.
 
     Attributes:
-        kind: What it is; an import may be guarded, a statement may define functions in its branches.
+        kind: What it is; an import may be guarded, a statement may define names in its branches.
         names: What it defines.
         uses: All names that it mentions (of an import, none of those that it defines).
         text: As it is written.
@@ -43,7 +45,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 @functools.lru_cache(maxsize=4)
 def pieces(block: str) -> tuple[Piece, ...]:
-    """The statements of a block that define, import, call or loop; all others are left out.
+    """The statements of a block that define, import, call, branch or loop; all others are left out.
 
     Raises:
         UsageError: tree-sitter is not installed.
@@ -63,7 +65,7 @@ def pieces(block: str) -> tuple[Piece, ...]:
 
 
 def state(block: str, name: str) -> Literal["absent", "in pieces", "whole"]:
-    """Whether a block defines a name, and ends the definition."""
+    """Whether a block defines a name, and ends all of its definitions."""
     if name not in block:
         return "absent"
     mine = [piece for piece in pieces(block) if name in piece.names]
@@ -91,7 +93,7 @@ def _kind(node: Node, inner: Node) -> Literal["import", "definition", "assignmen
     if inner.type in _ASSIGNMENTS:
         bare = inner.type == "assignment" and inner.child_by_field_name("right") is None  # an annotation
         return None if bare else "assignment"
-    return "statement" if node.type in _COMPOUND or inner.type == "call" else None
+    return "statement" if node.type in _COMPOUND | {"delete_statement"} or inner.type == "call" else None
 
 
 def _guards_imports(node: Node) -> bool:
@@ -154,8 +156,8 @@ def _names(node: Node) -> Iterator[str]:
             yield from _names(right)
     elif node.type in _COMPOUND:
         for one in _branches(node):
-            if one.type in _FUNCTIONS:
-                yield from _names(one)
+            if one.type in _FUNCTIONS or (node.type in _BRANCHING and one.type == "expression_statement"):
+                yield from _names(one.children[0] if one.type == "expression_statement" else one)
 
 
 def _identifiers(node: Node) -> Iterator[str]:

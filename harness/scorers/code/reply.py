@@ -15,7 +15,7 @@ import contextlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from harness.scorers.code import blocks
@@ -25,11 +25,11 @@ SEARCHED: Final = 200_000
 """Characters of a reply that are looked at."""
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 _TESTS: Final = frozenset({"unittest", "pytest", "doctest", "hypothesis"})
-"""What a definition or an import mentions that is for testing the function."""
+"""What a piece mentions that is for testing the function."""
 _WAITS: Final = frozenset({"input", "stdin", "argv", "open"})
-"""What an assignment mentions that waits for somebody."""
+"""What an assignment mentions as well that waits for somebody."""
 _SHOWS: Final = _TESTS | _WAITS | {"print", "exit", "quit", "__name__"}
-"""What a statement mentions that shows or tries the function."""
+"""What any other statement mentions that shows or tries the function."""
 
 
 def find_program(text: str, entry_point: str) -> str | None:
@@ -56,7 +56,7 @@ def find_program(text: str, entry_point: str) -> str | None:
             blocks.unfenced(reading, entry_point),
             blocks.spans(reading),
         ):
-            parsed = [[piece for piece in pieces(block) if _worth(piece, entry_point)] for block in found]
+            parsed = [_worth(pieces(block), entry_point) for block in found]
             chosen, whole = _choose(parsed, entry_point)
             if chosen is not None and (whole or broken is None):
                 program = _assemble(parsed, chosen, entry_point)
@@ -115,16 +115,22 @@ def _unmarked(text: str) -> str:
 _READINGS: Final[tuple[Callable[[str], str], ...]] = (_typed, _unquoted, _strings, _unmarked)
 
 
-def _worth(piece: Piece, entry_point: str) -> bool:
-    """Whether a piece may be executed: it defines the function, or neither tries it nor waits for somebody."""
-    if entry_point in piece.names:
-        return True
-    if piece.kind == "assignment":
-        return not piece.uses & (_WAITS | {entry_point})
-    if piece.kind == "statement" and not piece.names:
-        return piece.sound and not piece.uses & (_SHOWS | {entry_point})
-    guards = {"__name__"} if piece.kind != "definition" else set()
-    return not piece.uses & (_TESTS | guards)
+def _worth(some: Iterable[Piece], entry_point: str) -> list[Piece]:
+    """The pieces that may be executed: of those that define the function the sound ones, where there are any."""
+    kept = [piece for piece in some if entry_point in piece.names or not _tries(piece, entry_point)]
+    sound = any(piece.sound for piece in kept if entry_point in piece.names)
+    return [piece for piece in kept if piece.sound or not sound or entry_point not in piece.names]
+
+
+def _tries(piece: Piece, entry_point: str) -> bool:
+    """Whether a piece tries the function, or waits for somebody."""
+    if piece.kind == "definition":
+        return bool(piece.uses & _TESTS)
+    if piece.kind == "import":
+        return bool(piece.uses & (_TESTS | {"__name__"}))
+    if piece.kind == "assignment" or piece.names:
+        return bool(piece.uses & (_TESTS | _WAITS | {"__name__", entry_point}))
+    return not piece.sound or bool(piece.uses & (_SHOWS | {entry_point}))
 
 
 def _choose(found: list[list[Piece]], entry_point: str) -> tuple[int | None, bool]:
@@ -132,10 +138,9 @@ def _choose(found: list[list[Piece]], entry_point: str) -> tuple[int | None, boo
 
     It is the last whole one, for later blocks correct earlier ones; else the last.
     """
-    having = [at for at, some in enumerate(found) if any(entry_point in piece.names for piece in some)]
-    whole = [at for at in having if all(piece.sound for piece in found[at] if entry_point in piece.names)]
-    chosen = whole or having
-    return (chosen[-1] if chosen else None), bool(whole)
+    having = {at: piece.sound for at, some in enumerate(found) for piece in some if entry_point in piece.names}
+    whole = [at for at, sound in having.items() if sound]
+    return max(whole or having, default=None), bool(whole)
 
 
 def _assemble(found: list[list[Piece]], chosen: int, entry_point: str) -> str:

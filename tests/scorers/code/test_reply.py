@@ -97,6 +97,11 @@ ADVERSARIAL = {
     "a definition in a branch": f"{FENCE}python\nimport sys\nif sys.version_info > (3,):\n    def f(a):\n        return a + 1\nelse:\n    def f(a):\n        return a\n{FENCE}",  # noqa: E501
     "a stand-in for an import": f"{FENCE}python\ntry:\n    from nowhere import g\nexcept ImportError:\n    def g(a):\n        return a + 1\ndef f(a):\n    return g(a)\n{FENCE}",  # noqa: E501
     "a table that a function fills": f"{FENCE}python\nT = []\ndef fill():\n    for i in range(9):\n        T.append(i)\nfill()\ndef f(a):\n    return T[a + 1]\n{FENCE}",  # noqa: E501
+    "the signature first": f"{FENCE}python\nfrom typing import List\ndef f(a: List) -> List:\n{FENCE}\nWe import what we need.\n{FENCE}python\n{G}{FENCE}",  # noqa: E501
+    "a stub and then the function": f"{FENCE}python\ndef f(a):\n    pass\n\n{G}{FENCE}",
+    "constants in branches": f"{FENCE}python\nimport sys\nif sys.maxsize > 1:\n    ONE = 1\nelse:\n    ONE = 0\ntry:\n    TWO = ONE + 1\nexcept NameError:\n    TWO = 0\ndef f(a):\n    return a + TWO - ONE\n{FENCE}",  # noqa: E501
+    "prose like an assignment": f"x = 3 is the input.\n\n{G}\ny = 4 is the output.",
+    "a table with less": f"{FENCE}python\nT = [0, 1]\ndel T[0]\ndef f(a):\n    return a + len(T)\n{FENCE}",
     "two names at once": f"{FENCE}python\ng = f = lambda a: a + 1\n{FENCE}",
 }  # fmt: skip
 

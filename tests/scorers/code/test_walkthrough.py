@@ -35,12 +35,8 @@ def test_the_walk_through_of_the_docs(
     assert "100.0 %" in told
 
     replaced = "|".join(map(re.escape, re.findall(r"^\[\w+\]", changed, re.MULTILINE)))
-    kept = re.sub(
-        rf"(?:{replaced})\n.*?(?=^\[|\Z)",
-        "",
-        spec.replace('stage = "continuation"\n', ""),
-        flags=re.DOTALL | re.MULTILINE,
-    )
+    plain = spec.replace('stage = "continuation"\n', "")
+    kept = re.sub(rf"(?:{replaced})\n.*?(?=^\[|\Z)", "", plain, flags=re.DOTALL | re.MULTILINE)
     (folder / "chat.toml").write_text(kept + changed, encoding="utf-8")
     (tmp_path / "replies.jsonl").write_text(
         json.dumps({"sample": "Mine/0", "text": "Sure: `def twice(a): return a + a`"}) + "\n", encoding="utf-8"
