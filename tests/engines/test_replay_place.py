@@ -21,7 +21,7 @@ def samples(*ids: str) -> list[Sample]:
 
 def placed(benchmark: str, ids: Sequence[str], known: Sequence[str], form: Form = "human-eval") -> list[str]:
     rows = [ReplayRow(sample=one, attempt=0, turn=0, text=one, stage="program") for one in ids]
-    replayed = Replay(path=Path("a.jsonl"), form=form, stage="program", rows=rows)
+    replayed = Replay(path=Path("a.jsonl"), sha256="", form=form, stage="program", rows=rows)
     task = msgspec.structs.replace(make_task(), name=f"{benchmark}/x")
     found = place(replayed, task, samples(*known))
     assert {row.text for row in found.values()} == set(ids)
