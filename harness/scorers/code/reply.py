@@ -145,28 +145,7 @@ def _choose(found: list[list[Piece]], entry_point: str) -> tuple[int | None, boo
 
 def _assemble(found: list[list[Piece]], chosen: int, entry_point: str) -> str:
     """The chosen block's pieces and, for what it lacks, those of the other blocks: earlier ones first."""
-    order = [chosen, *range(chosen - 1, -1, -1), *range(chosen + 1, len(found))]
-    kept = _needed(found, order, {entry_point})
-    # A statement that fills a table which is kept, by itself or by a function, is kept, too.
-    while True:
-        tables = {
-            name for at, place in kept if found[at][place].kind == "assignment" for name in found[at][place].names
-        }
-        fillers = tables.union(
-            *(
-                piece.names
-                for piece in found[chosen]
-                if piece.kind == "definition" and piece.uses & tables and not piece.uses & (_SHOWS | {entry_point})
-            )
-        )
-        more = {
-            (chosen, place)
-            for place, piece in enumerate(found[chosen])
-            if piece.kind == "statement" and (piece.uses & fillers or "setrecursionlimit" in piece.uses)
-        } - kept
-        if not more:
-            break
-        kept |= more | _needed(found, order, {name for _, place in more for name in found[chosen][place].uses})
+    kept = _needed(found, chosen, entry_point)
     # A definition that nothing calls does no harm, and tests may need it (a class of what the function is given).
     kept |= {(chosen, place) for place, piece in enumerate(found[chosen]) if piece.kind == "definition" and piece.sound}
     for at in (*range(chosen), chosen):
@@ -178,23 +157,41 @@ def _assemble(found: list[list[Piece]], chosen: int, entry_point: str) -> str:
     return "\n\n".join([*future, *(text for text in texts if text not in future)]) + "\n"
 
 
-def _needed(found: list[list[Piece]], order: list[int], names: set[str]) -> set[tuple[int, int]]:
-    """The pieces that define names, and what those need; each name's in the first block of the order that has it."""
-    wanted, waiting = set(names), sorted(names)
+def _needed(found: list[list[Piece]], chosen: int, entry_point: str) -> set[tuple[int, int]]:
+    """The pieces that define the function, and what those need: block and place of each.
+
+    A name's definitions are those of the first block that has it: the chosen one, earlier ones, later ones. A table
+    needs the chosen block's statements that fill it, by themselves or by calling a function that does.
+    """
+    definers: dict[str, list[tuple[int, int]]] = {}
+    for at in (chosen, *range(chosen - 1, -1, -1), *range(chosen + 1, len(found))):
+        for place, piece in enumerate(found[at]):
+            for name in piece.names if piece.kind != "import" else ():
+                home = definers.setdefault(name, [])
+                if not home or home[0][0] == at:
+                    home.append((at, place))
+    statements: dict[str, list[tuple[int, int]]] = {}
+    functions: dict[str, list[str]] = {}
+    for place, piece in enumerate(found[chosen]):
+        for name in piece.uses:
+            if piece.kind == "statement":
+                statements.setdefault(name, []).append((chosen, place))
+            elif piece.kind == "definition" and not piece.uses & (_SHOWS | {entry_point}):
+                functions.setdefault(name, []).extend(piece.names)
     kept: set[tuple[int, int]] = set()
+    wanted: set[str] = set()
+    waiting = [*definers[entry_point], *statements.pop("setrecursionlimit", [])]
     while waiting:
-        name = waiting.pop()
-        home = next((at for at in order if any(_defines(piece, name) for piece in found[at])), None)
-        if home is None:
+        at, place = one = waiting.pop()
+        if one in kept:
             continue
-        for place, piece in enumerate(found[home]):
-            if _defines(piece, name) and (home, place) not in kept:
-                kept.add((home, place))
-                fresh = piece.uses - wanted
-                wanted |= fresh
-                waiting.extend(sorted(fresh))
+        kept.add(one)
+        piece = found[at][place]
+        for name in piece.uses - wanted:
+            wanted.add(name)
+            waiting.extend(definers.get(name, []))
+        if piece.kind == "assignment":
+            for table in piece.names:
+                for name in (table, *functions.pop(table, [])):
+                    waiting.extend(statements.pop(name, []))
     return kept
-
-
-def _defines(piece: Piece, name: str) -> bool:
-    return piece.kind != "import" and name in piece.names

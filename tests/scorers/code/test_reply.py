@@ -137,6 +137,13 @@ def test_a_million_characters_take_no_time_to_speak_of(text: str) -> None:
     find_program(f'def f(a):\n    return "{text * (1_000_000 // len(text))}`', "f")
 
 
+def test_tables_that_need_each_other_are_all_filled() -> None:
+    tables = "".join(f"T{n} = []\nT{n}.append(T{n + 1})\n" for n in reversed(range(1000)))
+    program = find_program(f"{FENCE}python\nT1000 = 4\n{tables}def f(a):\n    return T0\n{FENCE}", "f") or ""
+    assert program.count(".append(") == 1000
+    assert "T1000 = 4" in program
+
+
 @pytest.mark.parametrize(
     ("reply", "program"),
     [
