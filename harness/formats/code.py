@@ -57,7 +57,7 @@ def samples(rows: list[Row], stage: Stage | None) -> Reading:
     if stage is None:
         reading.notes.extend(_guesses(reading.form or "human-eval", guesses))
         fences = sum("```" in completion.text for _, completion in reading.rows)
-        if fences:
+        if 2 * fences > len(reading.rows):
             reading.notes.append(
                 f"{fences} texts hold ``` fences: of raw replies take the programs with --stage reply and a task that "
                 "reads replies (chat)"

@@ -96,3 +96,19 @@ def test_bigcode_generations_go_by_position(tmp_path: Path, name: str, indent: i
 def test_unreadable_generations_are_named(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(("fenced", "said"), [(2, True), (1, False)])
+def test_texts_that_look_like_raw_replies_are_announced(tmp_path: Path, fenced: int, said: bool) -> None:
+    texts = ["Sure:\n```python\na\n```"] * fenced + ["a"]
+    found = read(tmp_path, [{"task_id": f"H/{n}", "completion": text} for n, text in enumerate(texts)])
+    assert any("--stage reply" in note and f"{fenced} texts hold ```" in note for note in found.notes) is said
+
+
+def test_totals_and_lists_of_programs_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="bigcode's totals, without programs") as caught:
+        read(tmp_path, {"humaneval": {"pass@1": 0.5}, "config": {"n_samples": 1}})
+    assert "generations" in caught.value.remedy
+    with pytest.raises(DataError, match="'completion' is a list") as caught:
+        read(tmp_path, [{"task_id": "H/0", "completion": ["a", "b"]}])
+    assert caught.value.remedy == "write a row for each program"
