@@ -115,7 +115,10 @@ def _load(payload: dict[str, Any], replies: int) -> Callable[..., Any] | None:
     try:
         # Not this module's own __future__ import: an annotation that names nothing is an error.
         exec(compile(payload["source"], "<completion>", "exec", dont_inherit=True), namespace)
-        function: Callable[..., Any] = namespace[payload["entry_point"]]
+        name = payload["entry_point"]
+        if name not in namespace:
+            raise NameError(f"the program defines no {name!r}")
+        function: Callable[..., Any] = namespace[name]
     except BaseException as error:
         wire.send(replies, {"failed": _describe(error)})
         return None

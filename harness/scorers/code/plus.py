@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Self
 
+import msgspec
+
 from harness.errors import SpecError
 from harness.sandbox import Calls, Limits, Outcome, Sandbox, Trial
 from harness.scorers import declared
@@ -113,7 +115,7 @@ class Plus:
         failed_at = outcome.detail.get("call")
         extra: Outcome | None = None
         if outcome.status == "passed" or (failed_at is not None and failed_at >= truth.base_calls):
-            base, extra = Outcome(status="passed", cpu_seconds=outcome.cpu_seconds), outcome
+            base, extra = msgspec.structs.replace(outcome, status="passed", kind="", message="", detail={}), outcome
         elif failed_at is not None:
             base = outcome
             if outcome.status != "timeout":
