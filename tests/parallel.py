@@ -31,6 +31,7 @@ _WORKER = "PYTEST_XDIST_WORKER"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for the whole suite, none but pytest itself where files are named."""
     return PROCESSES if config.args_source is not pytest.Config.ArgsSource.ARGS else 0
 
 
@@ -46,8 +47,11 @@ class Files(LoadScopeScheduling):
         return next((files[0] for files in (ALONE, REAL_VLLM) if file in files), file)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that both processes end at about the same time."""
+    for file in (*ALONE, *REAL_VLLM):
+        if not (config.rootpath / file).is_file():
+            raise pytest.UsageError(f"{Path(__file__).name} names {file}, which is not there")
     for item in items:
         if "vllm_command" in getattr(item, "fixturenames", ()) and _file(item) not in REAL_VLLM:
             raise pytest.UsageError(f"{_file(item)} starts a real vLLM: name it in REAL_VLLM of {Path(__file__).name}")
@@ -65,7 +69,7 @@ def _rank(file: str, slow: set[str]) -> tuple[bool, bool, bool]:
 
 
 class Machine:
-    """A lock that many processes share, or one has for itself; who waits for that lets no other in before."""
+    """A lock that tests share, or one process has for itself; nobody overtakes who waits for that."""
 
     def __init__(self) -> None:
         here = Path(__file__)
