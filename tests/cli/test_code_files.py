@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -44,46 +43,15 @@ SAMPLES = [
     {"task_id": "Own/1", "completion": "    return [a, a]\n"},
     {"task_id": "Own/1", "completion": "    raise KeyError(a)\n"},
 ]
-SPEC = """
-version = 1
-title = "Two functions"
-metric = "{metric}"
-stage = "continuation"
-
-[dataset]
-name = "own"
-source = "file:own.jsonl"
-sha256 = "{sha256}"
-id = "task_id"
-
-[prompt]
-turns = ["{{prompt}}"]
-format = "raw"
-
-[sampling]
-temperature = 0.0
-max_new_tokens = 64
-
-[scorer]
-name = "{scorer}"
-
-[reference]
-text = "{{canonical_solution}}"
-"""
 
 Score = Callable[..., dict[tuple[str, int, str], float]]
 
 
 @pytest.fixture
-def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+def score(code_task: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
     """Score a file by own/plus or own/human-eval and give the values by sample, attempt and metric."""
-    folder = tmp_path / "own" / "tasks" / "own"
-    folder.mkdir(parents=True)
-    data = "".join(f"{json.dumps(row)}\n" for row in RECORDS).encode()
-    (folder / "own.jsonl").write_bytes(data)
     for scorer, metric in (("plus", "plus"), ("human-eval", "pass")):
-        spec = SPEC.format(sha256=hashlib.sha256(data).hexdigest(), scorer=scorer, metric=metric)
-        (folder / f"{scorer}.toml").write_text(spec)
+        code_task(RECORDS, scorer=scorer, metric=metric)
     monkeypatch.chdir(tmp_path)
 
     def graded(file: Path, scorer: str) -> dict[tuple[str, int, str], float]:

@@ -51,7 +51,8 @@ def test_an_attack_that_gets_through_is_an_error_with_a_remedy(
     harness: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The walls are really taken away, and the attacks really get through.
-    monkeypatch.setattr("harness.cli.doctor._attacks", without_walls)
+    found_leaks = without_walls()
+    monkeypatch.setattr("harness.cli.doctor._attacks", lambda: found_leaks)
     assert harness("doctor") == 1
     said = capsys.readouterr()
     (line,) = said.err.splitlines()

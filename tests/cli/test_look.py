@@ -141,7 +141,7 @@ def test_doctor(harness: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "sk-never-shown-1234" not in said
     assert "OPENAI_API_KEY: set" in said
     assert "capitals/plain" in said
-    assert harness("doctor", "--json") == 0
+    assert harness("doctor", "--quick", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["keys"] == {"HARNESS_ENDPOINT_KEY": False, "OPENAI_API_KEY": True}
     assert found["sandbox"]["level"] in {"bwrap", "landlock", None}

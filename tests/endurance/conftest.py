@@ -1,4 +1,4 @@
-"""A task of our own, of any size."""
+"""Tasks of our own, of any size."""
 
 import hashlib
 import json
@@ -46,5 +46,25 @@ def numbers(tmp_path: Path) -> Callable[[int], Path]:
         (folder / "numbers.jsonl").write_bytes(data)
         (folder / "plain.toml").write_text(SPEC.format(sha256=hashlib.sha256(data).hexdigest()))
         return tmp_path / "own"
+
+    return make
+
+
+@pytest.fixture
+def sums(code_task: Callable[..., Path]) -> Callable[[int], Path]:
+    """Adds the task ``own/human-eval`` of so many functions to the same catalog folder."""
+
+    def make(items: int) -> Path:
+        records = [
+            {
+                "task_id": f"sums/{n}",
+                "prompt": f'def add(x):\n    """Add item {n}."""\n',
+                "entry_point": "add",
+                "canonical_solution": f"    return x + {n}\n",
+                "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
+            }
+            for n in range(items)
+        ]
+        return code_task(records, scorer="human-eval", metric="pass")
 
     return make

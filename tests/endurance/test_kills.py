@@ -4,7 +4,6 @@ The endpoint's log and the journal are compared key by key; the result is that o
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import random
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,34 +31,6 @@ KILLS = 42
 """While it asks and scores; a third of them of each kind."""
 RESCORING_KILLS = 8
 
-SPEC = """
-version = 1
-title = "Sums"
-metric = "pass"
-stage = "continuation"
-
-[dataset]
-name = "sums"
-source = "file:sums.jsonl"
-sha256 = "{sha256}"
-id = "task_id"
-
-[prompt]
-turns = ["{{prompt}}"]
-format = "raw"
-
-[sampling]
-temperature = 0.0
-max_new_tokens = 64
-
-[scorer]
-name = "human-eval"
-
-[reference]
-text = "{{canonical_solution}}"
-stage = "continuation"
-"""
-
 
 @pytest.fixture(autouse=True)
 def _sandbox() -> None:
@@ -70,24 +41,9 @@ def _sandbox() -> None:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Path:
+def catalog(sums: Callable[[int], Path]) -> Path:
     """A task of our own whose programs are at work for a moment."""
-    folder = tmp_path / "own" / "tasks" / "sums"
-    folder.mkdir(parents=True)
-    rows = [
-        {
-            "task_id": f"sums/{n}",
-            "prompt": f'def add(x):\n    """Add item {n}."""\n',
-            "entry_point": "add",
-            "canonical_solution": f"    return x + {n}\n",
-            "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
-        }
-        for n in range(ITEMS)
-    ]
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    (folder / "sums.jsonl").write_bytes(data)
-    (folder / "plain.toml").write_text(SPEC.format(sha256=hashlib.sha256(data).hexdigest()))
-    return tmp_path / "own"
+    return sums(ITEMS)
 
 
 @contextlib.contextmanager
@@ -113,7 +69,7 @@ class Machine:
         self.moments = random.Random(16)  # the moments differ with the machine's load all the same
 
     def run(self, runs: Path) -> list[str]:
-        words = ["run", "--model", self.model, "--task", "sums/plain", "--concurrency", str(CONCURRENCY)]
+        words = ["run", "--model", self.model, "--task", "own/human-eval", "--concurrency", str(CONCURRENCY)]
         return self._command([*words, "--runs", str(runs)])
 
     def score(self, cell: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,35 +28,6 @@ ENVIRONMENT = {
 }
 PASSWORD, QUERY = "kanarie@pass/6", "sk-kanarie-query-7"
 LOGIN = f"me:{urllib.parse.quote(PASSWORD, safe='')}"
-TASKS = ("numbers/plain", "sums/plain")
-
-SUMS = """
-version = 1
-title = "Sums"
-metric = "pass"
-stage = "continuation"
-
-[dataset]
-name = "sums"
-source = "file:sums.jsonl"
-sha256 = "{sha256}"
-id = "task_id"
-
-[prompt]
-turns = ["{{prompt}}"]
-format = "raw"
-
-[sampling]
-temperature = 0.0
-max_new_tokens = 64
-
-[scorer]
-name = "human-eval"
-
-[reference]
-text = "{{canonical_solution}}"
-stage = "continuation"
-"""
 
 
 def spellings() -> list[bytes]:
@@ -115,23 +85,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(numbers: object, tmp_path: Path) -> Shell:
-    catalog = numbers(12)  # type: ignore[operator]
-    folder = catalog / "tasks" / "sums"
-    folder.mkdir()
-    rows = [
-        {
-            "task_id": f"sums/{n}",
-            "prompt": f'def add(x):\n    """Add item {n}."""\n',
-            "entry_point": "add",
-            "canonical_solution": f"    return x + {n}\n",
-            "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
-        }
-        for n in range(4)
-    ]
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    (folder / "sums.jsonl").write_bytes(data)
-    (folder / "plain.toml").write_text(SUMS.format(sha256=hashlib.sha256(data).hexdigest()))
+def shell(numbers: Callable[[int], Path], sums: Callable[[int], Path], tmp_path: Path) -> Shell:
+    catalog = numbers(12)
+    assert sums(4) == catalog
     (tmp_path / "work").mkdir()
     return Shell(catalog, tmp_path / "work")
 
@@ -144,7 +100,7 @@ def test_no_secret_leaves(shell: Shell) -> None:
 
         shell.base = url("good")
         if probe().level is not None:
-            code, said = shell.run(f"{url('good')}#mock", "--json", task="sums/plain")
+            code, said = shell.run(f"{url('good')}#mock", "--json", task="own/human-eval")
             assert code == 0, said
             (cell,) = json.loads(said[: said.rindex(b"}") + 1].decode().partition("\n\n")[0])["cells"]
             assert cell["estimates"][0]["value"] == 1.0, "a program found a secret in the jail"
@@ -181,7 +137,7 @@ def test_no_secret_leaves(shell: Shell) -> None:
 
 def watch(shell: Shell, model: str) -> None:
     """Look at the processes of a run, and kill it, so that its lock keeps what it says."""
-    process = shell.start("run", "--model", model, "--task", "sums/plain", "--seed", "9", *shell.runs, *shell.words)
+    process = shell.start("run", "--model", model, "--task", "own/human-eval", "--seed", "9", *shell.runs, *shell.words)
     seen, deadline = 0, time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         for pid in descendants(process.pid):
