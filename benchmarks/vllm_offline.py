@@ -137,8 +137,8 @@ class Way:
 def ways(*, gpu: bool) -> list[Way]:
     """Those that are measured."""
     sequences = MAX_NUM_SEQS if gpu else CPU_SEQUENCES
-    alike = [Way(apart=True, sequences=sequences), Way(apart=False, sequences=sequences)]
-    return [*alike, Way(apart=True, sequences=None)] if gpu else alike
+    likes = [Way(apart=True, sequences=None)] if gpu else []
+    return [Way(apart=True, sequences=sequences), *likes, Way(apart=False, sequences=sequences)]
 
 
 def offline(
@@ -186,10 +186,11 @@ def main() -> None:
             model = work / "tiny" / "vicuna"
         lines = served(work, model, asked, settings)
         prompts = [line["prompt"] for line in lines]
-        alone = {way: offline(work, model, asked, settings, prompts, way) for way in ways(gpu=asked.gpu)}
-    for way, seconds in alone.items():
-        print(f"harness run / LLM.generate, {way}, wall time: {lines[0]['seconds'] / seconds:.2f}")
-    print(f"harness run / the fastest LLM.generate, wall time: {lines[0]['seconds'] / min(alone.values()):.2f}")
+        alone = []
+        for way in ways(gpu=asked.gpu):
+            alone.append(offline(work, model, asked, settings, prompts, way))
+            print(f"harness run / LLM.generate, {way}, wall time: {lines[0]['seconds'] / alone[-1]:.2f}", flush=True)
+    print(f"harness run / the fastest LLM.generate, wall time: {lines[0]['seconds'] / min(alone):.2f}")
 
 
 if __name__ == "__main__":
