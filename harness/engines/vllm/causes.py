@@ -152,8 +152,8 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
     (
         "lora",
         (
-            r"LoRA rank \d+ is greater than.*|.*does not support LoRA.*|Loading lora .* failed.*"
-            r"|.*expected target modules.*|.*No adapter found.*"
+            r"LoRA rank \d+ is greater than.*|does not support LoRA.*|Loading lora .* failed.*"
+            r"|expected target modules.*|No adapter found.*"
         ),
         "the LoRA adapter does not fit the checkpoint",
         "check that the adapter was trained on this checkpoint, and --vllm-arg max-lora-rank",
@@ -168,7 +168,7 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         "weights",
         (
             r"SafetensorError.*|Error while deserializing header.*|MetadataIncompleteBuffer.*|HeaderTooLarge.*"
-            r"|Following weights were not initialized.*|Cannot find any model weights.*|.*size mismatch for.*"
+            r"|Following weights were not initialized.*|Cannot find any model weights.*|size mismatch for.*"
             r"|There is no module or parameter named.*|PytorchStreamReader failed.*|Attempted to load weight.*"
             r"|start \(\d+\) \+ length \(\d+\) exceeds dimension size.*"
         ),

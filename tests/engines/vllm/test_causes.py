@@ -115,7 +115,7 @@ def test_a_command_that_is_not_vllm_is_told_so() -> None:
 
 def test_hostile_logs_are_one_safe_line() -> None:
     assert "\x1b" not in cause_of("RuntimeError: \x1b[31mred\x1b[0m \x07 " + "x" * 9999, 1).message
-    assert len(cause_of("RuntimeError: " + "x" * 9999, 1).message) < 400
+    assert len(cause_of("RuntimeError: " + "x" * 2**18, 1).message) < 400  # and within a second
 
 
 def test_the_last_line_is_without_its_prefix(tmp_path: Path) -> None:
