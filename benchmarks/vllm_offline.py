@@ -4,12 +4,13 @@
 list, in the environment of the same `vllm` command. Every reply has the same length (`ignore_eos` there, `min_tokens`
 here), which is checked. Compared is the time from the first request to the last answer; start and model load are left
 out on both sides, and the first batch of the offline engine is preceded by one prompt of warming up. The offline engine
-runs both ways that it has, in the caller's process and in one of its own; the faster is the baseline.
+runs both ways that it has, in the caller's process and in one of its own, with as many sequences at once as the server;
+on a GPU also with as many as it takes of itself (1,024 on a large one). The fastest is the baseline.
 
     python benchmarks/vllm_offline.py --vllm COMMAND [--model FOLDER] [--prompts N] [--tokens N] [--gpu]
 
 Without --model a tiny checkpoint with random weights is made. On the CPU (the default) the settings are those of the
-tests; with --gpu vLLM's own.
+tests; with --gpu those of the harness and of vLLM. The folder of `--work` keeps the run and its server's log.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,10 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from harness.engines.vllm.launch import MAX_NUM_SEQS  # noqa: E402
 from tests.engines.vllm_fixture import CPU_SETTINGS, make_checkpoints  # noqa: E402
 
-MAX_NUM_SEQS = 64
+CPU_SEQUENCES = 64
 CONTEXT = 1024
 TASK = """\
 version = 1
@@ -102,9 +105,9 @@ def served(work: Path, model: Path, asked: argparse.Namespace, settings: dict[st
     write_catalog(catalog, asked.prompts, asked.tokens)
     command = [sys.executable, "-m", "harness", "run", "--model", str(model), "--task", "questions/fixed-length"]
     where = ["--catalog", str(catalog), "--runs", str(runs), "--vllm-command", asked.vllm]
-    flags = ["--max-model-len", str(CONTEXT), "--vllm-arg", f"max-num-seqs={MAX_NUM_SEQS}"]
+    flags = ["--max-model-len", str(CONTEXT)]
     if not asked.gpu:
-        flags += ["--dtype", "float32", "--vllm-arg", "enforce-eager"]
+        flags += ["--dtype", "float32", "--vllm-arg", "enforce-eager", "--vllm-arg", f"max-num-seqs={CPU_SEQUENCES}"]
     wall = run([*command, *where, *flags], settings)
     (journal,) = runs.rglob("completions.jsonl")
     lines: list[dict[str, Any]] = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -112,17 +115,40 @@ def served(work: Path, model: Path, asked: argparse.Namespace, settings: dict[st
     ended = [start + line["seconds"] for start, line in zip(began, lines, strict=True)]
     _check([line["completion_tokens"] for line in lines], asked)
     seconds = max(ended) - min(began)
-    print(f"harness run: {seconds:.1f} s for {len(lines)} x {asked.tokens} tokens (the whole command {wall:.1f} s)")
+    print(
+        f"harness run: {seconds:.1f} s for {len(lines)} x {asked.tokens} tokens (the whole command {wall:.1f} s)",
+        flush=True,
+    )
     return [{"seconds": seconds, "prompt": line["prompt"]} for line in lines]
 
 
+@dataclass(frozen=True)
+class Way:
+    """How `LLM.generate` runs: in a process of its own or not; sequences at once, None: as many as vLLM likes."""
+
+    apart: bool
+    sequences: int | None
+
+    def __str__(self) -> str:
+        at_once = "as many at once as vLLM likes" if self.sequences is None else f"{self.sequences} at once"
+        return at_once + (", engine apart" if self.apart else "")
+
+
+def ways(*, gpu: bool) -> list[Way]:
+    """Those that are measured."""
+    sequences = MAX_NUM_SEQS if gpu else CPU_SEQUENCES
+    likes = [Way(apart=True, sequences=None)] if gpu else []
+    return [Way(apart=True, sequences=sequences), *likes, Way(apart=False, sequences=sequences)]
+
+
 def offline(
-    work: Path, model: Path, asked: argparse.Namespace, settings: dict[str, str], prompts: list[str], *, apart: bool
+    work: Path, model: Path, asked: argparse.Namespace, settings: dict[str, str], prompts: list[str], way: Way
 ) -> float:
-    """Seconds of `LLM.generate`, in the environment of the vLLM command; ``apart``: in a process of its own."""
-    settings = settings | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1" if apart else "0"}
-    engine = {"model": str(model), "max_model_len": CONTEXT, "max_num_seqs": MAX_NUM_SEQS}
-    engine |= {"generation_config": "vllm", "seed": 0}
+    """Seconds of `LLM.generate`, in the environment of the vLLM command."""
+    settings = settings | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1" if way.apart else "0"}
+    engine = {"model": str(model), "max_model_len": CONTEXT, "generation_config": "vllm", "seed": 0}
+    if way.sequences is not None:
+        engine["max_num_seqs"] = way.sequences
     if not asked.gpu:
         engine |= {"dtype": "float32", "enforce_eager": True}
     (work / "asked.json").write_text(json.dumps({"engine": engine, "tokens": asked.tokens, "prompts": prompts}))
@@ -132,7 +158,7 @@ def offline(
     answers = json.loads((work / "answers.json").read_text())
     _check(answers["tokens"], asked)
     seconds = float(answers["seconds"])
-    print(f"LLM.generate{', engine apart' if apart else ''}: {seconds:.1f} s (the whole process {wall:.1f} s)")
+    print(f"LLM.generate, {way}: {seconds:.1f} s (the whole process {wall:.1f} s)", flush=True)
     return seconds
 
 
@@ -148,19 +174,23 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--work", type=Path, help="a folder that does not exist yet")
     asked = parser.parse_args()
     if asked.vllm is None:
         parser.error("name the vllm command with --vllm or HARNESS_TEST_VLLM")
     settings = {} if asked.gpu else CPU_SETTINGS
     with tempfile.TemporaryDirectory() as name:
-        work, model = Path(name), asked.model
+        work, model = asked.work or Path(name), asked.model
         if model is None:
             make_checkpoints(Path(asked.vllm).absolute().with_name("python"), work / "tiny")
             model = work / "tiny" / "vicuna"
         lines = served(work, model, asked, settings)
         prompts = [line["prompt"] for line in lines]
-        alone = min(offline(work, model, asked, settings, prompts, apart=apart) for apart in (False, True))
-    print(f"harness run / LLM.generate, wall time: {lines[0]['seconds'] / alone:.2f}")
+        alone = []
+        for way in ways(gpu=asked.gpu):
+            alone.append(offline(work, model, asked, settings, prompts, way))
+            print(f"harness run / LLM.generate, {way}, wall time: {lines[0]['seconds'] / alone[-1]:.2f}", flush=True)
+    print(f"harness run / the fastest LLM.generate, wall time: {lines[0]['seconds'] / min(alone):.2f}")
 
 
 if __name__ == "__main__":

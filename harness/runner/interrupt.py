@@ -59,11 +59,11 @@ class Interrupt:
             self.first.set()
         elif not self.second.is_set():
             self.second.set()
-            self._timer = threading.Timer(_HURRY_SECONDS, os._exit, [128 + number])
+            self._timer = threading.Timer(_HURRY_SECONDS, _leave, [number])
             self._timer.daemon = True
             self._timer.start()
         else:
-            os._exit(128 + number)
+            _leave(number)
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
         """Do preparatory work that a first signal cancels.
@@ -84,6 +84,13 @@ class Interrupt:
         finally:
             signalled.cancel()
             task.cancel()
+
+
+def _leave(number: int) -> None:
+    """End the process on the spot, with one line; what it had buffered is not written."""
+    with contextlib.suppress(OSError):
+        os.write(2, "error: interrupted — run the same command again to resume\n".encode())
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager

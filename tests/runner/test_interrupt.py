@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,32 @@ async def test_the_first_two_signals_are_told_apart_and_handlers_are_restored() 
         await asyncio.wait_for(heard.second.wait(), 5)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     await asyncio.sleep(0)  # the timer that would have ended this process is off
+
+
+@pytest.mark.parametrize("signals", [2, 3])
+def test_who_ends_at_once_still_says_one_line(signals: int) -> None:
+    hangs = (
+        "import asyncio, time\n"
+        "from harness.runner import interrupt\n"
+        "async def run():\n"
+        "    heard = interrupt.Interrupt()\n"
+        "    interrupt._HURRY_SECONDS = 0.2 if SIGNALS == 2 else 60\n"
+        "    with heard.listening():\n"
+        "        for _ in range(600):\n"
+        "            print('here', flush=True)\n"
+        "            await asyncio.sleep(0.1)\n"
+        "asyncio.run(run())\n"
+    )
+    program = [sys.executable, "-c", hangs.replace("SIGNALS", str(signals))]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(signals):
+            process.stdout.readline()
+            process.stdout.readline()  # the signal before was heard
+            process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "error: interrupted — run the same command again to resume\n"
 
 
 async def test_preparation_is_broken_off_by_a_signal(lab: Lab) -> None:

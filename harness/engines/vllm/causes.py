@@ -18,13 +18,14 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PREFIX = re.compile(
     r"^(?:\([^)]*\)\s*)*(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+\[[^\]]*\]\s?)?"
 )
-_ERROR = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b.*|^.*\berror: .*", re.MULTILINE)
+_ERROR = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b(?::\s*\n)?.*|^.*\berror: .*", re.MULTILINE)
+"""Some errors begin to speak in the line after their name."""
 _SIGN = re.compile(
     r"^Traceback \(most recent|^vllm|\bvLLM\b|^(?:\([^)]*\) )?(?:INFO|WARNING|ERROR) \d\d-\d\d ", re.MULTILINE
 )
 """What a log of vLLM has somewhere, and those of other programs mostly lack."""
-_ADVICE = re.compile(r"--help\b")
-"""How programs go on after an error: not what went wrong."""
+_ADVICE = re.compile(r"--help\b|^warnings\.warn\(|\.py:\d+: \w*Warning: |^Unknown vLLM environment variable")
+"""How programs go on after an error, and warnings of any run: not what went wrong, nor how far a start has come."""
 _HARMLESS = re.compile(r"(?:\([^)]*\)\s*)*(?:DEBUG|INFO|WARNING) \d\d-\d\d ")
 """Lines that name options (``trust_remote_code=True``) and what might go wrong, but tell no error."""
 _SEQUEL = re.compile(r"See root cause above|Engine core initialization failed")
@@ -151,8 +152,8 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
     (
         "lora",
         (
-            r"LoRA rank \d+ is greater than.*|.*does not support LoRA.*|Loading lora .* failed.*"
-            r"|.*expected target modules.*|.*No adapter found.*"
+            r"LoRA rank \d+ is greater than.*|does not support LoRA.*|Loading lora .* failed.*"
+            r"|expected target modules.*|No adapter found.*"
         ),
         "the LoRA adapter does not fit the checkpoint",
         "check that the adapter was trained on this checkpoint, and --vllm-arg max-lora-rank",
@@ -167,7 +168,7 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
         "weights",
         (
             r"SafetensorError.*|Error while deserializing header.*|MetadataIncompleteBuffer.*|HeaderTooLarge.*"
-            r"|Following weights were not initialized.*|Cannot find any model weights.*|.*size mismatch for.*"
+            r"|Following weights were not initialized.*|Cannot find any model weights.*|size mismatch for.*"
             r"|There is no module or parameter named.*|PytorchStreamReader failed.*|Attempted to load weight.*"
             r"|start \(\d+\) \+ length \(\d+\) exceeds dimension size.*"
         ),
