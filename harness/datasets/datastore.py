@@ -111,7 +111,7 @@ class DataStore:
         return parse_records(pin, self.bytes(pin), parse_source(pin).name)
 
     def samples(self, task: Task) -> list[Sample]:
-        """The samples of a task's data set, in its order.
+        """The samples of a task's data set, in its order. Their records are shared by all who ask: nobody changes them.
 
         Raises:
             DataError: As `records`; or a sample has no id, or two have the same, or one has no record in a text that

@@ -34,8 +34,8 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         arguments: File of marshalled blocks of argument tuples; solution and tester read it.
         expected: File of the forms of answers, which only the tester reads.
-        compute: There is no solution, and what the trial's ``check(arguments)`` yields is written into ``expected``,
-            which is empty.
+        compute: There is no solution, and what the trial's ``check(arguments, fill)`` hands to ``fill`` is written
+            into ``expected``, which is empty.
         first: Number of the block to begin with.
         options: What the trial's ``check(answers, arguments, expected, options)`` is told, in JSON;
             ``call_cpu_seconds`` is the processor time of one call.

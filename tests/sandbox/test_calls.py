@@ -82,7 +82,8 @@ def test_answers_cross_as_what_they_are(value: Any) -> None:
     "form",
     [b"", b"z1", b"p", b"p{", b"t1", b"l[1]", b"s\xff", b"f1234567", b"i1", b"m", b"m" + bytes(7), b'e{"x":1}',
      b"m" + b"\x01" + bytes(7) + b"\xff" * 8, b"m\x01" + bytes(7) + bytes(8) + b"\xff" * 8, b"p" + b"[" * 100_000,
-     b"r", b"r" + bytes(8), b"r" + bytes(8) + b"p[]", b"r\2" + bytes(7) + b"p[1]", b"r\1" + bytes(7) + b'p"ab"',
+     b"r", b"r" + bytes(8), b"r" + bytes(8) + b"p[]", b"r\1" + bytes(7) + b"p[]",
+     b"r\2" + bytes(7) + b"p[1]", b"r\1" + bytes(7) + b'p"ab"',
      b"r\1" + bytes(7) + b"sab", (b"r\1" + bytes(7)) * 2 + b"p[1]", b"w\xff"],
 )  # fmt: skip
 def test_forms_that_are_none_are_refused(form: bytes) -> None:

@@ -275,7 +275,7 @@ def _read_tuples(body: bytes) -> list[tuple[Any, ...]]:
     (length,) = _LENGTH.unpack_from(body)
     form = body[_LENGTH.size :]
     items = decode(form) if form[:1] in _LISTS else None
-    if type(items) is not list or length < 1 or len(items) % length:
+    if type(items) is not list or not items or length < 1 or len(items) % length:
         raise ValueError("no items of tuples")
     return list(zip(*[iter(items)] * length, strict=True))
 

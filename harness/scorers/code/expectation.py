@@ -1,4 +1,4 @@
-"""What the tester process executes to compute expected results; its text is sent after the reference solution's.
+"""What the tester process executes to compute expected results; its text is sent before the reference solution's.
 
 Every call gets arguments of its own, made from the file, so that a solution which changes them spoils none.
 """

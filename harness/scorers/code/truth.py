@@ -34,6 +34,8 @@ VERSION: Final = 5
 """Raised when files made earlier must not be used any more."""
 _BLOCK: Final = 64
 _LIMITS: Final = Limits(cpu_seconds=300.0, wall_seconds=400.0)
+_ABANDONED_SECONDS: Final = 86400.0
+_BROKEN: Final = "broken-reference"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -93,6 +95,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     slowest: float
     seconds: float
     exact: bool
+    sizes: tuple[int, int]
+    """Bytes of the two files."""
 
 
 class TruthCache:
@@ -117,17 +121,16 @@ class TruthCache:
             SandboxError: The sandbox broke.
         """
         task = self._found.get(problem.id)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        if task is None or (task.done() and _may_be_tried_again(task)):
             task = self._found[problem.id] = asyncio.create_task(self._find(problem))
         return await asyncio.shield(task)
 
     async def _find(self, problem: Problem) -> Truth:
         folder = self._place(problem)
-        try:
-            facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
-        except (OSError, msgspec.MsgspecError):
-            facts = await self._compute(problem, folder)
-        return Truth(arguments=folder / "arguments", expected=folder / "expected", **msgspec.structs.asdict(facts))
+        facts = _kept(folder) or await self._compute(problem, folder)
+        known = msgspec.structs.asdict(facts)
+        del known["sizes"]
+        return Truth(arguments=folder / "arguments", expected=folder / "expected", **known)
 
     def _place(self, problem: Problem) -> Path:
         root = self._folder if self._folder is not None else default_cache() / "ground-truth"
@@ -151,7 +154,7 @@ class TruthCache:
                 told = await self._run(problem, folder / "arguments", unfinished)
             counted = {"base_calls": len(problem.base), "base_blocks": len(base)}
             counted["calls"] = len(problem.base) + len(problem.extra)
-            facts = msgspec.convert(told | counted, _Facts)
+            facts = msgspec.convert({**told, **counted, "sizes": _sizes(folder)}, _Facts)
             # Last: who finds it finds the others.
             with _whole(folder / "facts.json") as unfinished:
                 unfinished.write_bytes(msgspec.json.encode(facts))
@@ -200,7 +203,7 @@ def _broken(problem: Problem, why: str) -> HarnessError:
     return HarnessError(
         f"the reference solution of {problem.id} fails on its own inputs: {why}",
         "check its canonical_solution and inputs, and the data set with `harness data verify`",
-        code="broken-reference",
+        code=_BROKEN,
     )
 
 
@@ -208,11 +211,32 @@ def _blocks(arguments: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]
     return [list(arguments[at : at + _BLOCK]) for at in range(0, len(arguments), _BLOCK)]
 
 
+def _kept(folder: Path) -> _Facts | None:
+    """What is known of a folder's files; None where one is absent or not whole."""
+    try:
+        facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
+        return facts if facts.sizes == _sizes(folder) else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    return (folder / "arguments").stat().st_size, (folder / "expected").stat().st_size
+
+
+def _may_be_tried_again(task: asyncio.Task[Truth]) -> bool:
+    """Whether a task that is done has failed for a cause that may pass; a reference that fails will fail again."""
+    if task.cancelled():
+        return True
+    error = task.exception()
+    return error is not None and getattr(error, "code", "") != _BROKEN
+
+
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes have left unfinished, older than any computation lasts."""
+    """Remove what killed processes have left unfinished, older than any that still works."""
     for file in folder.glob(".*"):
         with contextlib.suppress(OSError):
-            if time.time() - file.stat().st_mtime > 2 * _LIMITS.wall_seconds:
+            if time.time() - file.stat().st_mtime > _ABANDONED_SECONDS:
                 file.unlink()
 
 
@@ -225,5 +249,5 @@ def _whole(path: Path) -> Iterator[Path]:
         yield Path(name)
         Path(name).replace(path)
     except BaseException:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
         raise

@@ -51,14 +51,33 @@ async def test_it_is_computed_once_and_found_again(tmp_path: Path, monkeypatch: 
     assert results == [[one, one] for (one,) in (*PROBLEM.base, *PROBLEM.extra)]
 
 
-async def test_of_a_reference_that_fails_nothing_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["arguments", "expected", "facts.json"])
+async def test_what_is_absent_or_cut_is_computed_again(name: str, tmp_path: Path) -> None:
+    async with Sandbox(workers=1) as sandbox:
+        truth = await TruthCache(sandbox, tmp_path).truth(PROBLEM)
+        file = truth.expected.with_name(name)
+        whole = file.read_bytes()
+        for damaged in (b"", None):
+            file.unlink()
+            if damaged is not None:
+                file.write_bytes(damaged)
+            found = await TruthCache(sandbox, tmp_path).truth(PROBLEM)
+            assert (found.calls, found.float_from) == (truth.calls, truth.float_from)
+            assert name == "facts.json" or file.read_bytes() == whole
+
+
+async def test_of_a_reference_that_fails_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Problem(
         id="Own/1", data="0" * 64, solution="def f(a):\n    return 1 / a\n", entry_point="f",
         base=[(1,)], extra=[(0,)], only_given=False,
     )  # fmt: skip
     async with Sandbox(workers=1) as sandbox:
-        with pytest.raises(HarnessError, match="division by zero"):
-            await TruthCache(sandbox, tmp_path).truth(broken)
+        cache = TruthCache(sandbox, tmp_path)
+        for _ in range(2):
+            with pytest.raises(HarnessError, match="division by zero") as caught:
+                await cache.truth(broken)
+            assert caught.value.code == "broken-reference"
+            monkeypatch.setattr(Sandbox, "run", None)  # it is not tried again
     assert [path.name for path in kept(tmp_path)] == ["arguments"]
 
 
