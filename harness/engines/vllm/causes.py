@@ -14,6 +14,8 @@ from harness.plain import one_line
 
 _TAIL = 256 * 1024
 """Bytes at the log's end that are read: tracebacks of several processes fit."""
+_LONG = re.compile(r"(?<![^\r\n])([^\r\n]{2000})[^\r\n]+")
+"""A line's characters after the 2,000th tell no cause, and a pattern with gaps would search them for minutes."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PREFIX = re.compile(
     r"^(?:\([^)]*\)\s*)*(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+\[[^\]]*\]\s?)?"
@@ -67,7 +69,10 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "context",
-        r"max_model_len \(?\d+\)? is greater than the derived.*|max_model_len.*greater than.*max_position_embeddings.*",
+        (
+            r"max_model_len \(?\d+\)? is greater than the derived.*"
+            r"|max_model_len.{0,200}greater than.{0,200}max_position_embeddings.*"
+        ),
         "the checkpoint cannot take so long a context",
         "give a smaller --max-model-len",
     ),
@@ -252,12 +257,12 @@ def cause_of_start(text: str, status: int) -> Cause:
 
 
 def tail(log: Path, begin: int = 0) -> str:
-    """The end of a log, from byte ``begin`` on at most; empty where it cannot be read."""
+    """The end of a log, from byte ``begin`` on at most, of each line its beginning; empty where it cannot be read."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(begin, size - _TAIL))
-            return file.read(_TAIL).decode("utf-8", "replace")
+            return _LONG.sub(r"\1", file.read(_TAIL).decode("utf-8", "replace"))
     except OSError:
         return ""
 

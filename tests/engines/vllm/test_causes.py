@@ -113,9 +113,33 @@ def test_a_command_that_is_not_vllm_is_told_so() -> None:
     assert cause_of_start("", 137).code == "killed"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "max_model_len greater than " * 9000,
+        "Model architectures [" * 12000,
+        "Error: error: " * 18000,
+        "OSError: No space left on device" + "x" * 200_000,
+        "(a) " * 60000,
+    ],
+)
+def test_hostile_long_lines_hide_no_cause(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"{line}\nOSError: [Errno 28] No space left on device\n")
+    cause = cause_of(tail(log), 1)
+    assert cause.code == "disk"
+    assert len(cause.message) < 400
+
+
+def test_many_hostile_lines_hide_no_cause(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(("max_model_len greater than " * 74 + "\n") * 100 + "OSError: No space left on device\n")
+    assert cause_of(tail(log), 1).code == "disk"
+
+
 def test_hostile_logs_are_one_safe_line() -> None:
     assert "\x1b" not in cause_of("RuntimeError: \x1b[31mred\x1b[0m \x07 " + "x" * 9999, 1).message
-    assert len(cause_of("RuntimeError: " + "x" * 2**18, 1).message) < 400  # and within a second
+    assert len(cause_of("RuntimeError: " + "x" * 2**18, 1).message) < 400
 
 
 def test_the_last_line_is_without_its_prefix(tmp_path: Path) -> None:
