@@ -111,8 +111,12 @@ def _of(row: Row, sample: str, records: Any) -> list[dict[str, bool]]:
     base = records.get("base") if isinstance(records, dict) else None
     if not isinstance(base, list):
         row.fail(f"'eval' of {sample} has no verdicts")
-    plus = records.get("plus") or [None] * len(base)
-    return [statuses(row, _status(one), _status(other)) for one, other in zip(base, plus, strict=False)]
+    plus = records.get("plus")
+    if plus in (None, []):
+        plus = [None] * len(base)
+    elif not isinstance(plus, list) or len(plus) != len(base):
+        row.fail(f"'eval' of {sample} has not as many verdicts under 'plus' as under 'base'")
+    return [statuses(row, _status(one), _status(other)) for one, other in zip(base, plus, strict=True)]
 
 
 def _status(one: Any) -> Any:

@@ -65,6 +65,10 @@ def test_new_results_are_as_well(tmp_path: Path) -> None:
     [
         ({"eval": {"H/0": {"base": [["success", []]]}}}, "which verdict is of which program is not known"),
         ({"eval": {"H/0": {"base": [["good", []]]}}}, "the base status is 'good', none of pass,"),
+        *(
+            ({"eval": {"H/1": {"base": [["success", []]], "plus": plus}}}, "not as many verdicts under 'plus'")
+            for plus in (5, "success", {}, [["success", []], ["failed", []]])
+        ),
         ({"eval": {"H/0": 1}}, "'eval' of H/0 has no verdicts"),
         ({"other": 1}, "neither 'eval' nor 'answers'"),
         ([{"a": 1}, {"a": 2}], "not one object"),
