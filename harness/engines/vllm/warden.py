@@ -27,18 +27,34 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SOCKETS = "VLLM_RPC_BASE_PATH"
 """Names the folder of vLLM's sockets (vllm/envs.py)."""
+_LONGEST = 107 - len("/") - 36
+"""Bytes that the folder's name may have: a socket's path has 107 at most, and vLLM names each by a UUID."""
 _LOOK = 0.25
 """Seconds between two looks at child and parent."""
 
 
 def main(arguments: list[str]) -> int:
     """Run a command until it ends or nobody holds the other end of standard input."""
-    sockets = tempfile.mkdtemp(prefix="vllm-")
-    os.environ.setdefault(SOCKETS, sockets)
+    sockets = _folder_of_sockets()
+    if sockets is not None:
+        os.environ.setdefault(SOCKETS, sockets)
     try:
         return guard(float(arguments[0]), arguments[2:])
     finally:
-        shutil.rmtree(sockets, ignore_errors=True)
+        if sockets is not None:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _folder_of_sockets() -> str | None:
+    """A new folder; None where none can be made (a full disk), or sockets in it would have too long a path."""
+    try:
+        folder = tempfile.mkdtemp(prefix="v-")
+    except OSError:
+        return None
+    if len(os.fsencode(folder)) <= _LONGEST:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
 
 
 def guard(grace: float, command: list[str]) -> int:

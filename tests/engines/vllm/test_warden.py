@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,17 +91,51 @@ def test_a_stopped_command_is_ended_too(tree: tuple[subprocess.Popen[str], int, 
     assert gone(pids, 0)
 
 
-def test_the_folder_of_sockets_is_removed(tmp_path: Path) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder with a short path."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_folder_of_sockets_is_removed(short: Path) -> None:
     code = f"import os; folder = os.environ['{warden.SOCKETS}']; open(folder + '/one', 'w').close(); print(folder)"
     command = [sys.executable, "-I", warden.__file__, "1", "--", sys.executable, "-c", code]
     reading, writing = os.pipe()
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    env = {**os.environ, "TMPDIR": str(short)}
     env.pop(warden.SOCKETS, None)
     told = subprocess.run(command, stdin=reading, env=env, capture_output=True, text=True, check=True).stdout
     os.close(reading)
     os.close(writing)
-    assert Path(told.strip()).parent == tmp_path
-    assert list(tmp_path.iterdir()) == []
+    assert Path(told.strip()).parent == short
+    assert list(short.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [70, 71])
+def test_paths_of_sockets_are_never_too_long(short: Path, length: int) -> None:
+    temporary = short / ("t" * (length - len(str(short)) - len("//v-01234567")))
+    temporary.mkdir()
+    code = f"import os; print(os.environ.get('{warden.SOCKETS}'))"
+    reading, writing = os.pipe()
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    env.pop(warden.SOCKETS, None)
+    command = [sys.executable, "-I", warden.__file__, "1", "--", sys.executable, "-c", code]
+    told = subprocess.run(command, stdin=reading, env=env, capture_output=True, text=True, check=True).stdout.strip()
+    os.close(reading)
+    os.close(writing)
+    assert len(told) == 70 if length == 70 else told == "None"
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_sockets_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: str) -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(warden, "guard", lambda *_: 5)
+    monkeypatch.delenv(warden.SOCKETS, raising=False)
+    assert warden.main(["1", "--", "command"]) == 5
+    assert warden.SOCKETS not in os.environ
 
 
 def test_the_command_dies_with_its_warden(tree: tuple[subprocess.Popen[str], int, list[int]]) -> None:
