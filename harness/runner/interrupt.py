@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
@@ -89,7 +90,9 @@ class Interrupt:
 def _leave(number: int) -> None:
     """End the process on the spot, with one line; what it had buffered is not written."""
     with contextlib.suppress(OSError):
-        os.write(2, "error: interrupted — run the same command again to resume\n".encode())
+        _, ready, _ = select.select([], [2], [], 0)  # a full pipe that nobody reads would hold it for ever
+        if ready:
+            os.write(2, "error: interrupted — run the same command again to resume\n".encode())
     os._exit(128 + number)
 
 

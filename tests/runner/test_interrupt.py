@@ -56,6 +56,24 @@ def test_who_ends_at_once_still_says_one_line(signals: int) -> None:
     assert err == "error: interrupted — run the same command again to resume\n"
 
 
+def test_who_ends_at_once_does_not_wait_for_a_pipe_that_nobody_reads() -> None:
+    full = (
+        "import os, signal\n"
+        "from harness.runner import interrupt\n"
+        "os.set_blocking(2, False)\n"
+        "try:\n"
+        "    while True: os.write(2, bytes(4096))\n"
+        "except BlockingIOError:\n"
+        "    os.set_blocking(2, True)\n"
+        "interrupt._leave(signal.SIGINT)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", full], stderr=subprocess.PIPE) as process:
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+
+
 async def test_preparation_is_broken_off_by_a_signal(lab: Lab) -> None:
     async def hangs(*args: Any) -> Any:
         asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)
