@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from harness.errors import DataError
-from harness.formats.rows import Row, is_zip
+from harness.formats.packed import is_zip, member, refuse_size, zip_archive
+from harness.formats.rows import Row
+from harness.plain import one_line
 
+PROGRAMS_BYTES: Final = 256 * 1024**2
+"""What all programs of a folder or zip file may have together."""
+_TOO_LARGE = "name the programs of one run alone, without other files"
+_DIGITS = 18
+"""Digits that a number in a name may have: Python refuses to read thousands."""
 _ID = re.compile(r"(.+)_([0-9]+)", re.DOTALL)
 
 
@@ -29,9 +36,10 @@ def read_folder(path: Path) -> tuple[list[Row], str]:
     Problems are in the order of their numbers, and so are the programs of one.
 
     Raises:
-        DataError: A file is no UTF-8 or cannot be read, or there are several folders of programs.
+        DataError: A file is no UTF-8 or cannot be read, is a link that leads out of the folder, or has too
+            long a number in its name; they are too large together; or there are several folders of programs.
     """
-    found = sorted(_programs(path), key=lambda one: _order(one[0]))
+    found = sorted(_programs(path), key=lambda one: _order(path, one[0]))
     runs = sorted({str(name.parent.parent) for name, _ in found})
     if len(runs) > 1:
         raise DataError(
@@ -55,26 +63,39 @@ def _programs(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Each ``PROBLEM_NUMBER/NAME.py``, by its place in the folder or zip file."""
     try:
         if path.is_dir():
-            for file in path.rglob("*.py"):
-                name = PurePosixPath(file.relative_to(path).as_posix())
-                if _is_program(name) and file.is_file():
-                    yield name, file.read_bytes()
+            yield from _files(path)
         elif is_zip(path):
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.infolist():
-                    name = PurePosixPath(entry.filename)
-                    if _is_program(name):
-                        yield name, archive.read(entry)
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted, or packed in an unknown way
-        raise DataError(f"{path}: cannot be read ({error})", "unzip it, or copy it again", code="unreadable") from error
+            with zip_archive(path, path) as archive:
+                entries = [one for one in archive.infolist() if _is_program(PurePosixPath(one.filename))]
+                refuse_size(path, sum(one.file_size for one in entries), PROGRAMS_BYTES, _TOO_LARGE)
+                for entry in entries:
+                    yield PurePosixPath(entry.filename), member(archive, entry)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error})", "copy it again", code="unreadable") from error
+
+
+def _files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    size = 0
+    for file in path.rglob("*.py"):
+        name = PurePosixPath(file.relative_to(path).as_posix())
+        if not _is_program(name) or not file.is_file():
+            continue
+        if file.is_symlink() and not file.resolve().is_relative_to(path.resolve()):
+            raise DataError(f"{file}: a link that leads out of {path}", "copy the program there", code="link")
+        size += file.stat().st_size
+        refuse_size(path, size, PROGRAMS_BYTES, _TOO_LARGE)
+        yield name, file.read_bytes()
 
 
 def _is_program(name: PurePosixPath) -> bool:
     return name.suffix == ".py" and not name.name.startswith(".") and _ID.fullmatch(name.parent.name) is not None
 
 
-def _order(name: PurePosixPath) -> tuple[tuple[str, int], tuple[int, str]]:
+def _order(path: Path, name: PurePosixPath) -> tuple[tuple[str, int], tuple[int, str]]:
     problem = _ID.fullmatch(name.parent.name)
     assert problem is not None, "only such files are programs"
-    number = int(name.stem) if name.stem.isascii() and name.stem.isdigit() else -1
-    return (problem[1], int(problem[2])), (number, name.stem)
+    stem = name.stem if name.stem.isascii() and name.stem.isdigit() else "-1"
+    if max(len(problem[2]), len(stem)) > _DIGITS:
+        shown = one_line(str(name), 80)
+        raise DataError(f"{path}: {shown}: a number of more than {_DIGITS} digits", "rename it", code="row")
+    return (problem[1], int(problem[2])), (int(stem), name.stem)

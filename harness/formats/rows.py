@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import gzip
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,13 +11,12 @@ from typing import Any, NoReturn
 import msgspec
 
 from harness.errors import DataError
+from harness.formats.packed import unpacked
 
 GENERATIONS = "generations"
 """The key of a row that its file has without keys, as a list."""
 _SHOWN = 12
 _BOM = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
-_ZIP = b"PK\x03\x04"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -103,33 +98,9 @@ def read_rows(path: Path, *, torn_tail: bool = False) -> list[Row]:
         DataError: The file cannot be read, or a row is no JSON object; the message has the line.
     """
     try:
-        return _parse(path, _unpacked(path, path.read_bytes()), torn_tail=torn_tail)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged ({error})", "copy it again", code="gzip") from error
+        return _parse(path, unpacked(path, path.read_bytes()), torn_tail=torn_tail)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable") from error
-
-
-def is_zip(path: Path) -> bool:
-    """Whether a file is a zip file, by its first bytes."""
-    with path.open("rb") as file:
-        return file.read(len(_ZIP)) == _ZIP
-
-
-def _unpacked(path: Path, data: bytes) -> bytes:
-    if data.startswith(_GZIP):
-        return gzip.decompress(data)
-    if not data.startswith(_ZIP):
-        return data
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            files = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
-            inside = [archive.read(one) for one in files[:1]]
-    except (zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted, or packed in an unknown way
-        raise DataError(f"{path}: the zip file cannot be read ({error})", "unzip it", code="zip") from error
-    if len(files) != 1:
-        raise DataError(f"{path}: a zip file of {len(files)} files", "unzip it and name one", code="zip")
-    return _unpacked(path, inside[0])
 
 
 def _parse(path: Path, data: bytes, *, torn_tail: bool) -> list[Row]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.errors import DataError
+from harness.formats import folder as folders
 from harness.formats import read_completions
 
 FILES = {
@@ -88,6 +90,67 @@ def test_a_damaged_zip_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped(tmp_path / "b.zip").read_bytes()[:200])
     with pytest.raises(DataError, match=r"a\.zip: .*cannot be read"):
         read_completions(tmp_path / "a.zip", None)
+
+
+@pytest.mark.parametrize("name", ["HumanEval_0/0.py", "samples.jsonl"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_inside_a_zip_file_is_named(tmp_path: Path, method: int, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr(name, b'{"task_id": "H/0", "completion": "a"}\n')
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    begin = 30 + len(name)  # the member's header
+    data[begin : begin + 12] = b"\xff" * 12
+    (tmp_path / "a.zip").write_bytes(data)
+    refused(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("name", ["HumanEval_0/é.py", "é.jsonl"])
+def test_a_name_in_a_zip_file_that_is_not_utf_8_is_damage(tmp_path: Path, name: str) -> None:
+    path = zipped(tmp_path / "a.zip", {name: b"{}"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    refused(path)
+
+
+def test_a_member_without_a_name_is_a_file(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"Q": b'{"task_id": "H/0", "completion": "a"}\n'})
+    path.write_bytes(path.read_bytes().replace(b"Q", b"\0"))
+    assert [row.text for row in read_completions(path, None).rows] == ["a"]
+
+
+def refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.zip: the zip file cannot be read") as caught:
+        read_completions(path, None)
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [f"HumanEval_{'1' * 5000}/0.py", f"HumanEval_0/{'1' * 5000}.py"])
+def test_a_number_of_thousands_of_digits_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"a\.zip: HumanEval_\d.*more than 18 digits") as caught:
+        read_completions(zipped(tmp_path / "a.zip", {name: b"a"}), None)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("make", [folder, zipped])
+def test_programs_too_large_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    monkeypatch.setattr(folders, "PROGRAMS_BYTES", 2 * 1024**2)
+    files = {f"HumanEval_{n}/0.py": bytes(1024**2) for n in range(2)}
+    assert len(read_completions(make(tmp_path / "fits", files), None).rows) == 2
+    with pytest.raises(DataError, match="large: holds more than 2 MiB"):
+        read_completions(make(tmp_path / "large", {**files, "HumanEval_2/0.py": b"a"}), None)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.py").write_text("secret")
+    place = folder(tmp_path / "a", {"HumanEval_0/0.py": b"a"})
+    (place / "HumanEval_1").mkdir()
+    (place / "HumanEval_1" / "0.py").symlink_to("../HumanEval_0/0.py")
+    assert [row.text for row in read_completions(place, None).rows] == ["a", "a"]
+    (place / "HumanEval_1" / "1.py").symlink_to(tmp_path / "secret.py")
+    with pytest.raises(DataError, match=r"HumanEval_1/1\.py: a link that leads out of"):
+        read_completions(place, None)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
