@@ -11,14 +11,17 @@ from typing import Final
 from harness.scorers.code.pieces import state
 
 _FENCE: Final = re.compile(
-    r"^(?:[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?|"
-    r"(?P<before>.*[^`~\s])[ \t]*(?=(?:`{3,}|~{3,})[ \t]*(?:(?:python3?|py)[ \t]*)?$))"
-    r"(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^\s`]*)[^`\n]*$",
+    r"^(?:[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?+|"
+    r"(?P<before>.*[^`~\s])[ \t]*+(?=(?:`{3,}+|~{3,}+)[ \t]*+(?:(?:python3?|py)[ \t]*+)?+$))"
+    r"(?P<mark>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^\s`]*+)[^`\n]*+$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""A line that begins with a fence; or one that ends with it, of code in an open block or of prose that opens one."""
+"""A line that begins with a fence; or one that ends with it, of code in an open block or of prose that opens one.
+
+Possessive where a line could be divided in many ways: each would be tried, and a hostile line is long.
+"""
 _ON_THE_FENCE: Final = re.compile(
-    r"[ \t]*(?:python3?|py)?[ \t]*(?=(?:async[ \t]+def|def|class|import|from|@)\b|@\w)", re.IGNORECASE
+    r"[ \t]*+(?:(?:python3?|py)[ \t]*+)?+(?=(?:async[ \t]+def|def|class|import|from|@)\b|@\w)", re.IGNORECASE
 )
 """What is between a fence and code that begins on its line."""
 _TRIED: Final = 8
