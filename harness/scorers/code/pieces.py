@@ -168,8 +168,7 @@ def _imports(node: Node) -> Iterator[str]:
     """The names that an import, or those inside of a guard, give to what they import."""
     for one in (node,) if node.type in _IMPORTS else _branches(node):
         for name in one.children_by_field_name("name") if one.type in _IMPORTS else ():
-            alias = name.child_by_field_name("alias")
-            yield next(_identifiers(alias or name))  # of a.b, a
+            yield _text(name.child_by_field_name("alias") or name.children[0])  # of a.b, a
 
 
 def _uses(node: Node) -> Iterator[str]:

@@ -83,7 +83,7 @@ _PROMPT: Final = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: (.*))?$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"^[ \t]*(?:>(?!>>) ?)+", re.MULTILINE)
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TAG: Final = re.compile(r"</?(?:pre|code|s|br)\b[^<>\n]*>|<\|\w+\|>", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"&#\d{8,}+;?")
+_NUMBER: Final = re.compile(r"&#[0-9]{8,}+;?")
 """A character's number that no character has; one of some thousand digits is an error to ``html``."""
 _TYPOGRAPHIC: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
