@@ -62,7 +62,9 @@ def pieces(block: str) -> tuple[Piece, ...]:
             continue
         names = frozenset(_names(inner))
         imports = frozenset(_imports(node) if kind == "import" and not node.has_error else ())
-        uses = frozenset(_uses(inner)) - (names if kind == "import" else frozenset())
+        uses = frozenset(_uses(inner) if inner.type == "assignment" else _identifiers(node))
+        if kind == "import":
+            uses -= names
         text = source[node.start_byte : node.end_byte].decode("utf-8", "replace")
         found.append(Piece(kind, names, imports, uses, text, not node.has_error and not _is_stub(inner)))
     return tuple(found)
@@ -172,10 +174,10 @@ def _imports(node: Node) -> Iterator[str]:
 
 
 def _uses(node: Node) -> Iterator[str]:
-    """The names that a statement mentions; not those that an assignment gives to its value."""
-    left = node.child_by_field_name("left") if node.type == "assignment" else None
+    """The names that an assignment mentions, but for those that it gives to its value."""
+    left = node.child_by_field_name("left")
     given = left is not None and all(one.type in ("identifier", ",") for one in left.children)
-    for one in node.children if given else (node,):
+    for one in node.children:
         if not given or one != left:
             yield from _identifiers(one)
 

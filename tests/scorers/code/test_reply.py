@@ -103,6 +103,7 @@ ADVERSARIAL = {
     "prose like an assignment": f"x = 3 is the input.\n\n{G}\ny = 4 is the output.",
     "a table with less": f"{FENCE}python\nT = [0, 1]\ndel T[0]\ndef f(a):\n    return a + len(T)\n{FENCE}",
     "two names at once": f"{FENCE}python\ng = f = lambda a: a + 1\n{FENCE}",
+    "two calls at once": f"{FENCE}python\nT = [1]\ndef f(a):\n    return a + len(T)\nT.append(f(1)), print(input())\nlen(T), input()\n{FENCE}",  # noqa: E501
     "imports afterwards": f"{FENCE}python\ndef f(a):\n    return math.floor(a) + os.path.isabs('/')\n{FENCE}\nYou also need\n{FENCE}python\nimport math\nimport os.path\n{FENCE}",  # noqa: E501
     "imports afterwards that nothing needs": f"{FENCE}python\ndef g(a):\n    return a + 1\ndef f(a):\n    return g(a)\n{FENCE}\nTests:\n{FENCE}python\nimport nowhere\nfrom solution import g\nprint(g(1))\n{FENCE}",  # noqa: E501
     "a stand-in for an import afterwards": f"{FENCE}python\ndef f(a):\n    return g(a)\n{FENCE}\nwith\n{FENCE}python\ntry:\n    from nowhere import g\nexcept ImportError:\n    def g(a):\n        return a + 1\n{FENCE}",  # noqa: E501
