@@ -11,21 +11,25 @@ from typing import Final
 from harness.scorers.code.pieces import state
 
 _FENCE: Final = re.compile(
-    r"^(?:[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?|"
-    r"(?P<before>.*[^`~\s])[ \t]*(?=(?:`{3,}|~{3,})[ \t]*(?:(?:python3?|py)[ \t]*)?$))"
-    r"(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^\s`]*)[^`\n]*$",
+    r"^(?:[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?+|"
+    r"(?P<before>.*[^`~\s])[ \t]*+(?=(?:`{3,}+|~{3,}+)[ \t]*+(?:(?:python3?|py)[ \t]*+)?+$))"
+    r"(?P<mark>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^\s`]*+)[^`\n]*+$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""A line that begins with a fence; or one that ends with it, of code in an open block or of prose that opens one."""
+"""A line that begins with a fence; or one that ends with it, of code in an open block or of prose that opens one.
+
+Possessive where a line could be divided in many ways: each would be tried, and a hostile line is long.
+"""
 _ON_THE_FENCE: Final = re.compile(
-    r"[ \t]*(?:python3?|py)?[ \t]*(?=(?:async[ \t]+def|def|class|import|from|@)\b|@\w)", re.IGNORECASE
+    r"[ \t]*+(?:(?:python3?|py)[ \t]*+)?+(?=(?:async[ \t]+def|def|class|import|from|@)\b|@\w)", re.IGNORECASE
 )
 """What is between a fence and code that begins on its line."""
 _TRIED: Final = 8
 """Fences that are tried as the end of a block."""
 _LOOKED_ON: Final = 40
 """Lines after what looks like the end of unfenced code that are tried as its end."""
-_LOOKED_ON_IN_ALL: Final = 400
+_LOOKED_ON_IN_ALL: Final = 400_000
+"""Characters that are parsed for that in all."""
 _INDENTATION: Final = re.compile(r"^[ \t\xa0]+", re.MULTILINE)
 _LANGUAGES: Final = (
     "text txt output plaintext none console bash sh shell zsh powershell json yaml toml ini xml html css sql diff "
@@ -88,11 +92,11 @@ def unfenced(text: str, entry_point: str) -> Iterator[str]:
         first, last = at, _stretch(lines, at + 1, indent)
         while first > taken and _is_code(lines[first - 1], indent):
             first -= 1
-        for more in range(last, min(last + _LOOKED_ON, last + left, len(lines)) + 1):
+        for more in range(last, min(last + _LOOKED_ON, len(lines)) + 1):
             longer = dedented("\n".join(lines[first:more]))
-            if entry_point not in longer:
+            if entry_point not in longer or left <= 0:
                 break
-            left -= 1
+            left -= len(longer)
             if state(longer, entry_point) == "whole":  # a string or a bracket was open at the line
                 last = _stretch(lines, more, indent)
                 break

@@ -31,13 +31,16 @@ class Piece(msgspec.Struct, frozen=True):
     Attributes:
         kind: What it is; an import may be guarded, a statement may define names in its branches.
         names: What it defines.
-        uses: All names that it mentions (of an import, none of those that it defines).
+        imports: What it imports, by the names that it gives to it.
+        uses: All names that it mentions (of an import, none of those that it defines; of an assignment to names, those
+            of its value).
         text: As it is written.
         sound: Whether it is whole, and more than a stub: a body that does nothing, or a name for a constant.
     """
 
     kind: Literal["import", "definition", "assignment", "statement"]
     names: frozenset[str]
+    imports: frozenset[str]
     uses: frozenset[str]
     text: str
     sound: bool
@@ -58,9 +61,12 @@ def pieces(block: str) -> tuple[Piece, ...]:
         if kind is None:
             continue
         names = frozenset(_names(inner))
-        uses = frozenset(_identifiers(node)) - (names if kind == "import" else frozenset())
+        imports = frozenset(_imports(node) if kind == "import" and not node.has_error else ())
+        uses = frozenset(_uses(inner) if inner.type == "assignment" else _identifiers(node))
+        if kind == "import":
+            uses -= names
         text = source[node.start_byte : node.end_byte].decode("utf-8", "replace")
-        found.append(Piece(kind, names, uses, text, not node.has_error and not _is_stub(inner)))
+        found.append(Piece(kind, names, imports, uses, text, not node.has_error and not _is_stub(inner)))
     return tuple(found)
 
 
@@ -148,16 +154,32 @@ def _names(node: Node) -> Iterator[str]:
         if name is not None:
             yield _text(name)
     elif node.type in _ASSIGNMENTS:
-        left = node.child_by_field_name("left")
-        if left is not None:
-            yield from _identifiers(left)
-        right = node.child_by_field_name("right")
-        if right is not None and right.type == "assignment":  # a = b = value
-            yield from _names(right)
+        one: Node | None = node
+        while one is not None and one.type in _ASSIGNMENTS:  # a = b = value
+            left = one.child_by_field_name("left")
+            if left is not None:
+                yield from _identifiers(left)
+            one = one.child_by_field_name("right")
     elif node.type in _COMPOUND:
         for one in _branches(node):
             if one.type in _FUNCTIONS or (node.type in _BRANCHING and one.type == "expression_statement"):
                 yield from _names(one.children[0] if one.type == "expression_statement" else one)
+
+
+def _imports(node: Node) -> Iterator[str]:
+    """The names that an import, or those inside of a guard, give to what they import."""
+    for one in (node,) if node.type in _IMPORTS else _branches(node):
+        for name in one.children_by_field_name("name") if one.type in _IMPORTS else ():
+            yield _text(name.child_by_field_name("alias") or name.children[0])  # of a.b, a
+
+
+def _uses(node: Node) -> Iterator[str]:
+    """The names that an assignment mentions, but for those that it gives to its value."""
+    left = node.child_by_field_name("left")
+    given = left is not None and all(one.type in ("identifier", ",") for one in left.children)
+    for one in node.children:
+        if not given or one != left:
+            yield from _identifiers(one)
 
 
 def _identifiers(node: Node) -> Iterator[str]:

@@ -83,6 +83,8 @@ _PROMPT: Final = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: (.*))?$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"^[ \t]*(?:>(?!>>) ?)+", re.MULTILINE)
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TAG: Final = re.compile(r"</?(?:pre|code|s|br)\b[^<>\n]*>|<\|\w+\|>", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"&#[0-9]{8,}+;?")
+"""A character's number that no character has; one of some thousand digits is an error to ``html``."""
 _TYPOGRAPHIC: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
 
@@ -109,7 +111,7 @@ def _strings(text: str) -> str:
 
 def _unmarked(text: str) -> str:
     """Text that was marked up, or set in type."""
-    return html.unescape(_TAG.sub("\n", text)).translate(_TYPOGRAPHIC)
+    return html.unescape(_NUMBER.sub("", _TAG.sub("\n", text))).translate(_TYPOGRAPHIC)
 
 
 _READINGS: Final[tuple[Callable[[str], str], ...]] = (_typed, _unquoted, _strings, _unmarked)
@@ -149,27 +151,23 @@ def _assemble(found: list[list[Piece]], chosen: int, entry_point: str) -> str:
     # A definition that nothing calls does no harm, and tests may need it (a class of what the function is given).
     kept |= {(chosen, place) for place, piece in enumerate(found[chosen]) if piece.kind == "definition" and piece.sound}
     for at in (*range(chosen), chosen):
-        kept |= {(at, place) for place, piece in enumerate(found[at]) if piece.kind == "import" and piece.sound}
+        for place, piece in enumerate(found[at]):
+            # One that mentions the function is of its tests, from a module that is not there (or needed, and kept).
+            if piece.kind == "import" and piece.sound and entry_point not in piece.uses:
+                kept.add((at, place))
     # Definitions of other blocks come before the chosen block's own, which may use them at once.
     places = sorted(kept, key=lambda one: (one[0] == chosen, one[0] > chosen, one))
     texts = dict.fromkeys(found[at][place].text for at, place in places)
-    future = [text for text in texts if text.startswith("from __future__")]
-    return "\n\n".join([*future, *(text for text in texts if text not in future)]) + "\n"
+    return "\n\n".join(sorted(texts, key=lambda text: not text.startswith("from __future__"))) + "\n"
 
 
 def _needed(found: list[list[Piece]], chosen: int, entry_point: str) -> set[tuple[int, int]]:
     """The pieces that define the function, and what those need: block and place of each.
 
-    A name's definitions are those of the first block that has it: the chosen one, earlier ones, later ones. A table
-    needs the chosen block's statements that fill it, by themselves or by calling a function that does.
+    A name is imported where nothing else defines it. A table needs the chosen block's statements that fill it, by
+    themselves or by calling a function that does.
     """
-    definers: dict[str, list[tuple[int, int]]] = {}
-    for at in (chosen, *range(chosen - 1, -1, -1), *range(chosen + 1, len(found))):
-        for place, piece in enumerate(found[at]):
-            for name in piece.names if piece.kind != "import" else ():
-                home = definers.setdefault(name, [])
-                if not home or home[0][0] == at:
-                    home.append((at, place))
+    definers = _definers(found, chosen, imports=True) | _definers(found, chosen, imports=False)
     statements: dict[str, list[tuple[int, int]]] = {}
     functions: dict[str, list[str]] = {}
     for place, piece in enumerate(found[chosen]):
@@ -195,3 +193,18 @@ def _needed(found: list[list[Piece]], chosen: int, entry_point: str) -> set[tupl
                 for name in (table, *functions.pop(table, [])):
                     waiting.extend(statements.pop(name, []))
     return kept
+
+
+def _definers(found: list[list[Piece]], chosen: int, *, imports: bool) -> dict[str, list[tuple[int, int]]]:
+    """The imports, or all else, that define each name: block and place of each.
+
+    They are those of the first block that has the name: the chosen one, earlier ones, later ones.
+    """
+    definers: dict[str, list[tuple[int, int]]] = {}
+    for at in (chosen, *range(chosen - 1, -1, -1), *range(chosen + 1, len(found))):
+        for place, piece in enumerate(found[at]):
+            for name in piece.names | piece.imports if (piece.kind == "import") == imports else ():
+                home = definers.setdefault(name, [])
+                if not home or home[0][0] == at:
+                    home.append((at, place))
+    return definers

@@ -103,6 +103,14 @@ ADVERSARIAL = {
     "prose like an assignment": f"x = 3 is the input.\n\n{G}\ny = 4 is the output.",
     "a table with less": f"{FENCE}python\nT = [0, 1]\ndel T[0]\ndef f(a):\n    return a + len(T)\n{FENCE}",
     "two names at once": f"{FENCE}python\ng = f = lambda a: a + 1\n{FENCE}",
+    "two calls at once": f"{FENCE}python\nT = [1]\ndef f(a):\n    return a + len(T)\nT.append(f(1)), print(input())\nlen(T), input()\n{FENCE}",  # noqa: E501
+    "imports afterwards": f"{FENCE}python\ndef f(a):\n    return math.floor(a) + os.path.isabs('/')\n{FENCE}\nYou also need\n{FENCE}python\nimport math\nimport os.path\n{FENCE}",  # noqa: E501
+    "imports afterwards that nothing needs": f"{FENCE}python\ndef g(a):\n    return a + 1\ndef f(a):\n    return g(a)\n{FENCE}\nTests:\n{FENCE}python\nimport nowhere\nfrom solution import g\nprint(g(1))\n{FENCE}",  # noqa: E501
+    "a stand-in for an import afterwards": f"{FENCE}python\ndef f(a):\n    return g(a)\n{FENCE}\nwith\n{FENCE}python\ntry:\n    from nowhere import g\nexcept ImportError:\n    def g(a):\n        return a + 1\n{FENCE}",  # noqa: E501
+    "tests first": f"{FENCE}python\nfrom solution import f\nassert f(1) == 2\n{FENCE}\nThe function:\n{FENCE}python\n{G}{FENCE}",  # noqa: E501
+    "a table with the name of a built-in": f"{FENCE}python\nopen = '([{{'\ndef f(a):\n    return a + (len(open) == 3)\n{FENCE}",  # noqa: E501
+    "tables with names of built-ins": f"{FENCE}python\nopen, close = '(', ')'\ndef f(a):\n    return a + len(open)\n{FENCE}",  # noqa: E501
+    "a built-in that is called for its own name": f"{FENCE}python\ndef f(input):\n    return input + 1\n\ninput = input()\nprint(f(input))\n{FENCE}",  # noqa: E501
 }  # fmt: skip
 
 
@@ -130,11 +138,65 @@ def test_many_fences_take_no_time_to_speak_of() -> None:
 
 
 @pytest.mark.parametrize(
+    "block",
+    [
+        "try:\n    from math import gcd\nexcept ImportError:\n    def gcd(a, b):\n        return gcd(b, a % b) if b else a",  # noqa: E501
+        "from math import gcd as greatest\ndef gcd(a, b):\n    return greatest(a, b)",
+        "from math import floor, gcd\ndef gcd(a, b):\n    return gcd(b, floor(a % b)) if b else a",
+        "from solution import gcd\ndef gcd(a, b):\n    return gcd(b, a % b) if b else a",
+    ],
+)
+def test_an_import_of_what_has_the_functions_name_is_kept_where_it_is_needed(block: str) -> None:
+    names: dict[str, object] = {}
+    exec(find_program(f"{FENCE}python\n{block}\n{FENCE}", "gcd") or "", names)
+    assert names["gcd"](12, 18) == 6  # type: ignore[operator]
+
+
+LONG = 190_000
+"""Characters of a hostile line, with which all of a reply is still looked at."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{FENCE}{'x' * LONG}`",
+        f"{FENCE}{' ' * LONG}`",
+        f"{FENCE}{' ' * LONG}",
+        f"x{FENCE}{' ' * LONG}x",
+        f"x{FENCE}py{' ' * LONG}x",
+        f"{'~' * LONG}`",
+        f"- {' ' * LONG}x",
+        f"x{' ' * LONG}{FENCE}x",
+        f'"{" " * LONG}',
+        "`" * LONG + "x`",
+        "x`" * (LONG // 2),
+        "<|" + "x" * LONG,
+        "&#" + "9" * LONG + ";",
+        "." * LONG,
+        "> " * (LONG // 2),
+    ],
+    ids=range(15),
+)
+def test_the_program_is_found_below_a_line_that_could_be_divided_in_many_ways(line: str) -> None:
+    assert find_program(line, "f") is None
+    assert find_program(f"{line}\n{FENCE}python\n{G}{FENCE}\n", "f") == G
+    assert find_program(f"{line}\n\n{G}", "f") == G
+
+
+@pytest.mark.parametrize(
     "text", ["f = 1\n", '\\"', "~~~ ", "> f\n", "`f` ", ">>> f\n", "import a # f\nprose\n", "for x in ", "<pre "]
 )
 def test_a_million_characters_take_no_time_to_speak_of(text: str) -> None:
     # Each may begin what the parts of the search look for and never end it; a search that goes twice takes hours.
-    find_program(f'def f(a):\n    return "{text * (1_000_000 // len(text))}`', "f")
+    program = find_program(f'def f(a):\n    return "{text * (1_000_000 // len(text))}`', "f") or ""
+    assert f'def f(a):\n    return "{text.splitlines()[0]}' in program
+    assert ("\n" in text) == (len(program) < 100)  # to the end of the line, of as much as is looked at
+
+
+def test_as_many_lines_as_may_be_are_looked_at_for_the_end_of_a_function() -> None:
+    # No line ends it, and it is parsed for each that might.
+    text = "def f(a):\n" + "    x = 1\n" * 18_000 + "    return (\n"
+    assert find_program(text + "f 1\n" * 100, "f") == text
 
 
 def test_tables_that_need_each_other_are_all_filled() -> None:
@@ -173,3 +235,8 @@ def test_another_function_is_kept_and_will_fail() -> None:
 
 def test_nesting_without_end_is_no_recursion() -> None:
     assert find_program("def f(a):\n    return " + "(" * 50_000 + "\n", "f") is not None
+    assert find_program("f = " * 3000 + "1", "f") == "f = " * 3000 + "1\n"
+
+
+def test_a_number_without_end_in_html_is_no_error() -> None:
+    assert find_program(f"&#{'9' * 5000};<br>f", "f") is None
