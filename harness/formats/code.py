@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.formats.reading import Reading, guess
-from harness.formats.recorded import statuses
+from harness.formats.recorded import data_md5, statuses
 from harness.formats.replay import Form, ReplayRow
 from harness.formats.rows import GENERATIONS, Row, kind
 from harness.types import Stage
@@ -74,8 +74,7 @@ def eval_results(rows: list[Row], stage: Stage | None) -> Reading:
     """Read EvalPlus's ``eval_results.json``: the programs that it executed, and its verdicts on them."""
     reading = Reading(form="evalplus-results")
     for row in rows:
-        md5 = row.fields.get("hash")
-        reading.md5 = md5 if isinstance(md5, str) else None
+        reading.md5 = data_md5(row)
         for place, sample, attempt, found in _evaluated(row):
             reading.add(
                 place,

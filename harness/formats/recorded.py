@@ -36,6 +36,12 @@ def statuses(row: Row, base: Any, plus: Any) -> dict[str, bool]:
     return found if plus is None else {**found, "plus": PASSED[base] and PASSED[plus]}
 
 
+def data_md5(row: Row) -> str | None:
+    """Of the data that EvalPlus's verdicts are on, where they say it."""
+    md5 = row.fields.get("hash")
+    return md5 if isinstance(md5, str) else None
+
+
 def with_recorded(path: Path, form: Form, rows: list[ReplayRow]) -> tuple[list[ReplayRow], str | None, str | None]:
     """The rows with the verdicts that a file beside theirs records.
 
@@ -89,7 +95,6 @@ def _verdicts(file: Path) -> tuple[dict[str, list[dict[str, bool]]], str | None]
     if len(rows) != 1:
         raise DataError(f"{file}: not one object", code="row")
     [row] = rows
-    md5 = row.fields.get("hash")
     found: dict[str, list[dict[str, bool]]] = {}
     if isinstance(answers := row.fields.get("answers"), list):
         for number, answer in enumerate(answers):
@@ -102,7 +107,7 @@ def _verdicts(file: Path) -> tuple[dict[str, list[dict[str, bool]]], str | None]
         found = {sample: _of(row, sample, records) for sample, records in evaluated.items()}
     else:
         row.fail("neither 'eval' nor 'answers'")
-    return found, md5 if isinstance(md5, str) else None
+    return found, data_md5(row)
 
 
 def _of(row: Row, sample: str, records: Any) -> list[dict[str, bool]]:

@@ -22,10 +22,10 @@ from harness.sandbox import foreign
 from harness.scorers import declared
 from harness.scorers.code import evalplus_server
 from harness.scorers.code.programs import BEFORE, program_of, whole_program
+from harness.scorers.code.proof import REFERENCES, known_wrong
 from harness.types import Completion, Reason, Sample, Score, Spec, Stage, Task
 
 VARIABLE: Final = "HARNESS_EVALPLUS"
-_SELF_TESTS: Final = 3
 _LIVES: Final = 2
 _SILENCE_SECONDS: Final = 600.0
 """More than EvalPlus takes for one sample, or for the expected results of one problem."""
@@ -125,10 +125,10 @@ class Official:
 
     async def self_test(self, samples: Sequence[Sample]) -> None:
         """A wrong value must fail, and one of a few reference solutions must pass: EvalPlus fails some of its own."""
-        chosen = [one for one in samples if one.id not in self._task.known_reference_failures][:_SELF_TESTS]
+        chosen = [one for one in samples if one.id not in self._task.known_reference_failures][:REFERENCES]
         passed = []
         for sample in chosen:
-            wrong = f"def {sample.record['entry_point']}(*arguments):\n    return 'known to be wrong'\n"
+            wrong = known_wrong(sample.record["entry_point"])["a wrong value"]
             if (await self._ask(sample, 0, wrong))["base"][0] == "pass":
                 raise InstrumentError(
                     f"self-test of scorer evalplus: a wrong value passed the tests of {sample.id}",

@@ -12,7 +12,7 @@ from harness.types import Sample, Stage, Task
 
 REFERENCES: Final = 3
 """How many reference solutions are graded."""
-KNOWN_WRONG: Final[Mapping[str, str]] = {
+_KNOWN_WRONG: Final[Mapping[str, str]] = {
     "a wrong value": "    return 'known to be wrong'\n",
     "an object equal to everything": (
         "    class Equal:\n        __eq__ = __ge__ = __le__ = lambda self, other: True\n"
@@ -21,6 +21,11 @@ KNOWN_WRONG: Final[Mapping[str, str]] = {
     "an early exit": "    import os\n    os._exit(0)\n",
 }
 """Bodies of a function that must not pass."""
+
+
+def known_wrong(entry_point: str) -> dict[str, str]:
+    """Programs that define a function and must not pass, by what is wrong with them."""
+    return {name: f"def {entry_point}(*arguments, **named):\n{body}" for name, body in _KNOWN_WRONG.items()}
 
 
 async def prove(
@@ -42,8 +47,9 @@ async def prove(
     """
     scorer = f"self-test of scorer {task.scorer.name}"
     chosen = samples[:REFERENCES]
-    for sample in chosen if task.reference is not None else ():
-        assert task.reference is not None
+    for sample in chosen:
+        if task.reference is None:
+            break
         outcome = await grade(sample, reference_text(task, sample), task.reference.stage)
         if outcome.status != "passed":
             raise InstrumentError(
@@ -52,8 +58,7 @@ async def prove(
                 "nothing was graded; run `harness doctor`, and check the data set with `harness data verify`",
             )
     for sample in chosen[:1]:
-        for name, body in KNOWN_WRONG.items():
-            wrong = f"def {entry_point(sample)}(*arguments, **named):\n{body}"
+        for name, wrong in known_wrong(entry_point(sample)).items():
             if (await grade(sample, wrong, "program")).status == "passed":
                 raise InstrumentError(
                     f"{scorer}: {name} passed the tests of {sample.id}", "nothing was graded; run `harness doctor`"

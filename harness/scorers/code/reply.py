@@ -50,13 +50,15 @@ def find_program(text: str, entry_point: str) -> str | None:
     if "\n" not in text:
         text = text.replace("\r", "\n")
     broken: str | None = None
+    looked_at: list[list[str]] = []
     for reading in _readings(text, entry_point):
         for found in (
             blocks.fenced(reading, entry_point),
             blocks.unfenced(reading, entry_point),
             blocks.spans(reading),
         ):
-            parsed = [_worth(pieces(block), entry_point) for block in found]
+            looked_at.append(list(found))
+            parsed = [_worth(pieces(block), entry_point) for block in looked_at[-1]]
             chosen, whole = _choose(parsed, entry_point)
             if chosen is not None and (whole or broken is None):
                 program = _assemble(parsed, chosen, entry_point)
@@ -65,9 +67,8 @@ def find_program(text: str, entry_point: str) -> str | None:
                 broken = program
     if broken is not None:
         return broken
-    return max(blocks.fenced(text, entry_point), key=len, default=None) or max(
-        blocks.unfenced(text, entry_point), key=len, default=None
-    )
+    fenced, unfenced, *_ = looked_at
+    return max(fenced, key=len, default=None) or max(unfenced, key=len, default=None)
 
 
 def _readings(text: str, entry_point: str) -> Iterator[str]:

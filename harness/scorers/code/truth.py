@@ -61,12 +61,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     only_given: bool
 
 
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem's calls and their expected results.
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a problem's calls beside the files.
 
     Attributes:
-        arguments: File of blocks of argument tuples; those of the first set come first.
-        expected: File of the forms of expected results.
         base_calls: Calls of the first set.
         base_blocks: Blocks of the first set.
         calls: Calls of both sets.
@@ -74,20 +72,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         slowest: Processor seconds of the reference solution's slowest call, its result's encoding included.
         seconds: Those of all its calls.
         exact: Whether equal forms are equal results; NaN, say, does not equal itself.
+        sizes: Bytes of the two files.
     """
 
-    arguments: Path
-    expected: Path
-    base_calls: int
-    base_blocks: int
-    calls: int
-    float_from: tuple[int | None, int | None]
-    slowest: float
-    seconds: float
-    exact: bool
-
-
-class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     base_calls: int
     base_blocks: int
     calls: int
@@ -96,7 +83,18 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     exact: bool
     sizes: tuple[int, int]
-    """Bytes of the two files."""
+
+
+class Truth(Facts, frozen=True, kw_only=True):
+    """A problem's calls and their expected results.
+
+    Attributes:
+        arguments: File of blocks of argument tuples; those of the first set come first.
+        expected: File of the forms of expected results.
+    """
+
+    arguments: Path
+    expected: Path
 
 
 class TruthCache:
@@ -128,9 +126,7 @@ class TruthCache:
     async def _find(self, problem: Problem) -> Truth:
         folder = self._place(problem)
         facts = _kept(folder) or await self._compute(problem, folder)
-        known = msgspec.structs.asdict(facts)
-        del known["sizes"]
-        return Truth(arguments=folder / "arguments", expected=folder / "expected", **known)
+        return Truth(arguments=folder / "arguments", expected=folder / "expected", **msgspec.structs.asdict(facts))
 
     def _place(self, problem: Problem) -> Path:
         root = self._folder if self._folder is not None else default_cache() / "ground-truth"
@@ -142,7 +138,7 @@ class TruthCache:
         name = f"{_UNSAFE.sub('-', problem.id)[:80]}-{digest}"
         return root / f"{problem.data[:16]}-v{VERSION}-py{python}" / name
 
-    async def _compute(self, problem: Problem, folder: Path) -> _Facts:
+    async def _compute(self, problem: Problem, folder: Path) -> Facts:
         base = _blocks(problem.base)
         blocks = [marshal.dumps(block) for block in [*base, *_blocks(problem.extra)]]
         try:
@@ -154,7 +150,7 @@ class TruthCache:
                 told = await self._run(problem, folder / "arguments", unfinished)
             counted = {"base_calls": len(problem.base), "base_blocks": len(base)}
             counted["calls"] = len(problem.base) + len(problem.extra)
-            facts = msgspec.convert({**told, **counted, "sizes": _sizes(folder)}, _Facts)
+            facts = msgspec.convert({**told, **counted, "sizes": _sizes(folder)}, Facts)
             # Last: who finds it finds the others.
             with _whole(folder / "facts.json") as unfinished:
                 unfinished.write_bytes(msgspec.json.encode(facts))
@@ -211,10 +207,10 @@ def _blocks(arguments: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]
     return [list(arguments[at : at + _BLOCK]) for at in range(0, len(arguments), _BLOCK)]
 
 
-def _kept(folder: Path) -> _Facts | None:
+def _kept(folder: Path) -> Facts | None:
     """What is known of a folder's files; None where one is absent or not whole."""
     try:
-        facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
+        facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=Facts)
         return facts if facts.sizes == _sizes(folder) else None
     except (OSError, msgspec.MsgspecError):
         return None
